@@ -1,0 +1,36 @@
+"""The tasks of the suite. `TASKS` is the only list of tasks in the code base."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vsp_gym.envs.base import PlanningTask
+from vsp_gym.envs.frozen_lake import FrozenLake
+from vsp_gym.envs.maze import Maze
+from vsp_gym.envs.mini_behaviour import MiniBehaviour
+from vsp_gym.errors import UnknownNameError
+
+TASKS: dict[str, PlanningTask[Any, Any]] = {
+    task.name: task for task in (FrozenLake(), Maze(), MiniBehaviour())
+}
+"""Every task by its name."""
+
+
+def get_task(task: str | PlanningTask[Any, Any]) -> PlanningTask[Any, Any]:
+    """The task of that name; case, `-` and `_` do not matter (`"FrozenLake"`, `"frozen-lake"`).
+
+    Raises:
+        UnknownNameError: for any other name.
+    """
+    if isinstance(task, PlanningTask):
+        return task
+    if isinstance(task, str):
+        wanted = _squash(task)
+        for name, candidate in TASKS.items():
+            if _squash(name) == wanted:
+                return candidate
+    raise UnknownNameError("task", task, TASKS)
+
+
+def _squash(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")

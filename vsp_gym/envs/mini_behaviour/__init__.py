@@ -1,0 +1,11 @@
+"""The MiniBehaviour task: its rules are in `rules`, all other parts are derived from them."""
+
+from vsp_gym.envs.base import PlanningTask
+from vsp_gym.envs.mini_behaviour.generator import MiniBehaviourGenerator
+from vsp_gym.envs.mini_behaviour.rules import MiniBehaviourRules
+
+
+class MiniBehaviour(MiniBehaviourRules, PlanningTask):
+    """The whole task."""
+
+    generator = MiniBehaviourGenerator()

@@ -1,0 +1,255 @@
+"""The oracle: exact answers about any board of any task, derived from `Task.transition` alone.
+
+`solve` explores the reachable states of a layout once and answers every question about it; the
+module's functions are shorthands that share a cache of recent solutions.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any, Generic, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from vsp_gym.core import Action, AnyTask, Layout, LayoutT, Plan, StateT, Task, Transition, Violation
+from vsp_gym.errors import VSPGymError
+
+VIOLATION_CODES: tuple[Violation | None, ...] = (None, *Violation)
+"""What the numbers in `TransitionTable.violation` stand for; code 0 is a legal move."""
+
+_CODE_OF_VIOLATION = {violation: code for code, violation in enumerate(VIOLATION_CODES)}
+
+
+@dataclass(frozen=True)
+class TransitionTable(Generic[StateT]):
+    """All transitions of one layout as arrays, for stepping many boards by look-up.
+
+    `S` is the number of reachable states (index 0 is the initial one) and `A` the number of
+    actions. Final states are absorbing: their rows lead to themselves with `terminated` set.
+    """
+
+    states: tuple[StateT, ...]
+    """`states[s]` is the state with index `s`."""
+    next: npt.NDArray[np.int32]
+    """`[S, A]` index of the state after an action; the same state for a violation."""
+    reward: npt.NDArray[np.float32]
+    """`[S, A]` reward of an action."""
+    terminated: npt.NDArray[np.bool_]
+    """`[S, A]` whether the action leads to a final state."""
+    violation: npt.NDArray[np.uint8]
+    """`[S, A]` index into `VIOLATION_CODES`; 0 for a legal move."""
+
+
+class Solution(Generic[LayoutT, StateT]):
+    """Everything the oracle knows about one layout, from a start state onwards.
+
+    Args:
+        task: the rules.
+        layout: the board.
+        starts: where exploration begins; the layout's initial state by default.
+
+    Distances count actions. A state from which success cannot be reached has distance None.
+    Methods that take a state mean the first start when it is None.
+    """
+
+    def __init__(
+        self,
+        task: Task[LayoutT, StateT],
+        layout: LayoutT,
+        starts: Iterable[StateT] | None = None,
+    ) -> None:
+        self.task = task
+        self.layout = layout
+        self.states: list[StateT] = list((task.initial(layout),) if starts is None else dict.fromkeys(starts))
+        """Explored states, the starts first."""
+        self.index: dict[StateT, int] = {state: s for s, state in enumerate(self.states)}
+        """State to its position in `states`."""
+        self.start = self.states[0]
+        """The state that methods mean when none is given."""
+        self.transitions: list[list[Transition]] = []
+        """`transitions[s][a]`; empty for a final state."""
+        self.successors: list[list[int]] = []
+        """`successors[s][a]`, the index of the state after action `a`; empty for a final state."""
+        self._explore()
+
+    def _explore(self) -> None:
+        layout, actions, transition = self.layout, self.task.actions, self.task.transition
+        states, index = self.states, self.index
+        final: set[int] = set()
+        goals: list[int] = []
+        predecessors: list[list[int]] = [[] for _ in states]
+        for s, state in enumerate(states):  # grows while it is read
+            if s in final:
+                self.transitions.append([])
+                self.successors.append([])
+                continue
+            outcomes = [transition(layout, state, action) for action in actions]
+            row = []
+            for after, reward, terminated, violation in outcomes:
+                t = index.get(after)
+                if t is None:
+                    t = index[after] = len(states)
+                    states.append(after)
+                    predecessors.append([])
+                    if terminated:
+                        final.add(t)
+                        if reward > 0:
+                            goals.append(t)
+                row.append(t)
+                if violation is None:
+                    predecessors[t].append(s)
+            self.transitions.append(outcomes)
+            self.successors.append(row)
+        distance = [-1] * len(states)
+        for goal in goals:
+            distance[goal] = 0
+        for t in goals:  # grows while it is read: a backward breadth-first search
+            d = distance[t] + 1
+            for s in predecessors[t]:
+                if distance[s] < 0:
+                    distance[s] = d
+                    goals.append(s)
+        self._distance = distance
+
+    def _at(self, state: StateT | None) -> int:
+        if state is None:
+            state = self.start
+        try:
+            return self.index[state]
+        except (KeyError, TypeError):
+            raise VSPGymError(f"{state!r:.200} is not reachable on this {self.task.title} board") from None
+
+    def distance(self, state: StateT | None = None) -> int | None:
+        """Fewest actions from `state` (default: the start) to success; None if there is no way."""
+        d = self._distance[self._at(state)]
+        return None if d < 0 else d
+
+    def optimal_actions(self, state: StateT | None = None) -> tuple[Action, ...]:
+        """The actions that begin a shortest plan from `state`, in the order of their numbers."""
+        s = self._at(state)
+        wanted = self._distance[s] - 1
+        if wanted < 0:
+            return ()
+        return tuple(
+            action
+            for action, t, outcome in zip(self.task.actions, self.successors[s], self.transitions[s])
+            if self._distance[t] == wanted and outcome.violation is None
+        )
+
+    def plan(self, state: StateT | None = None) -> Plan | None:
+        """The first shortest plan from `state` in the order of the actions' numbers, or None."""
+        s = self._at(state)
+        if self._distance[s] < 0:
+            return None
+        plan = []
+        while self._distance[s] > 0:
+            action = self.optimal_actions(self.states[s])[0]
+            plan.append(action)
+            s = self.successors[s][action]
+        return tuple(plan)
+
+    @cached_property
+    def _counts(self) -> list[int]:
+        counts = [0] * len(self.states)
+        for s in sorted(range(len(self.states)), key=self._distance.__getitem__):
+            if self._distance[s] == 0:
+                counts[s] = 1
+            elif self._distance[s] > 0:
+                counts[s] = sum(counts[self.successors[s][a]] for a in self.optimal_actions(self.states[s]))
+        return counts
+
+    def count(self, state: StateT | None = None) -> int:
+        """How many different shortest plans `state` has (exact, any size); 0 if unsolvable."""
+        return self._counts[self._at(state)]
+
+    def restarted(self, layout: LayoutT) -> Solution[LayoutT, StateT]:
+        """This solution for `layout`, which may differ from the present one in its start only.
+
+        Generators solve a board once for every possible start and then choose the start.
+        """
+        other = copy.copy(self)
+        other.layout = layout
+        other.start = self.task.initial(layout)
+        other._at(other.start)
+        return other
+
+    def distances(self) -> dict[StateT, int | None]:
+        """`distance` of every reachable state."""
+        return {state: None if d < 0 else d for state, d in zip(self.states, self._distance)}
+
+    def table(self) -> TransitionTable[StateT]:
+        """The transitions as arrays; see `TransitionTable`."""
+        shape = len(self.states), len(self.task.actions)
+        after = np.repeat(np.arange(shape[0], dtype=np.int32)[:, None], shape[1], axis=1)
+        reward = np.zeros(shape, np.float32)
+        terminated = np.ones(shape, np.bool_)
+        violation = np.zeros(shape, np.uint8)
+        expanded = [s for s, row in enumerate(self.successors) if row]
+        if expanded:
+            after[expanded] = [self.successors[s] for s in expanded]
+            outcomes = [self.transitions[s] for s in expanded]
+            reward[expanded] = [[o.reward for o in row] for row in outcomes]
+            terminated[expanded] = [[o.terminated for o in row] for row in outcomes]
+            violation[expanded] = [[_CODE_OF_VIOLATION[o.violation] for o in row] for row in outcomes]
+        return TransitionTable(tuple(self.states), after, reward, terminated, violation)
+
+
+@lru_cache(maxsize=1024)
+def _solve(task: AnyTask, layout: Layout) -> Solution[Any, Any]:
+    return Solution(task, layout)
+
+
+def solve(task: Task[LayoutT, StateT], layout: LayoutT, start: StateT | None = None) -> Solution[LayoutT, StateT]:
+    """The `Solution` of a layout; recent ones are cached when `start` is None."""
+    if start is None:
+        return cast("Solution[LayoutT, StateT]", _solve(task, layout))
+    return Solution(task, layout, (start,))
+
+
+def distances(task: Task[LayoutT, StateT], layout: LayoutT) -> dict[StateT, int | None]:
+    """Fewest actions to success from every reachable state; None where there is no way."""
+    return solve(task, layout).distances()
+
+
+def shortest_plan(task: Task[LayoutT, StateT], layout: LayoutT, state: StateT | None = None) -> Plan | None:
+    """A shortest plan from `state` (default: the initial one), or None if the board is unsolvable.
+
+    Of several the first in the order of the actions' numbers, so the answer is the same everywhere.
+
+    >>> from vsp_gym import FrozenLakeLayout, get_task, shortest_plan
+    >>> shortest_plan(get_task("frozen_lake"), FrozenLakeLayout.from_rows(["SH", "FG"]))
+    (<Action.DOWN: 1>, <Action.RIGHT: 2>)
+    """
+    return _solution_from(task, layout, state).plan(state)
+
+
+def optimal_actions(
+    task: Task[LayoutT, StateT], layout: LayoutT, state: StateT | None = None
+) -> tuple[Action, ...]:
+    """The actions that begin a shortest plan; empty where success cannot be reached (or already is)."""
+    return _solution_from(task, layout, state).optimal_actions(state)
+
+
+def count_shortest_plans(
+    task: Task[LayoutT, StateT], layout: LayoutT, state: StateT | None = None
+) -> int:
+    """The exact number of different shortest plans; 0 for an unsolvable board."""
+    return _solution_from(task, layout, state).count(state)
+
+
+def tabulate(task: Task[LayoutT, StateT], layout: LayoutT) -> TransitionTable[StateT]:
+    """All transitions of a layout as arrays; see `TransitionTable`."""
+    return solve(task, layout).table()
+
+
+def _solution_from(
+    task: Task[LayoutT, StateT], layout: LayoutT, state: StateT | None
+) -> Solution[LayoutT, StateT]:
+    solution = solve(task, layout)
+    if state is None or state in solution.index:
+        return solution
+    return solve(task, layout, state)

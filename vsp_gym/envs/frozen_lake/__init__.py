@@ -2,10 +2,16 @@
 
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.envs.frozen_lake.generator import FrozenLakeGenerator
-from vsp_gym.envs.frozen_lake.rules import FrozenLakeRules
+from vsp_gym.envs.frozen_lake.rules import FrozenLakeLayout, FrozenLakeRules
+from vsp_gym.envs.frozen_lake.text import FrozenLakeText
+from vsp_gym.envs.frozen_lake.views import FrozenLakePicture
+
+__all__ = ["FrozenLake", "FrozenLakeGenerator", "FrozenLakeLayout"]
 
 
 class FrozenLake(FrozenLakeRules, PlanningTask):
     """The whole task."""
 
     generator = FrozenLakeGenerator()
+    text = FrozenLakeText()
+    picture = FrozenLakePicture()

@@ -2,10 +2,16 @@
 
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.envs.maze.generator import MazeGenerator
-from vsp_gym.envs.maze.rules import MazeRules
+from vsp_gym.envs.maze.rules import MazeLayout, MazeRules
+from vsp_gym.envs.maze.text import MazeText
+from vsp_gym.envs.maze.views import MazePicture
+
+__all__ = ["Maze", "MazeGenerator", "MazeLayout"]
 
 
 class Maze(MazeRules, PlanningTask):
     """The whole task."""
 
     generator = MazeGenerator()
+    text = MazeText()
+    picture = MazePicture()

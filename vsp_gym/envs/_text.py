@@ -7,7 +7,6 @@ description can contradict another, and each task writes its format down once, i
 
 from __future__ import annotations
 
-import os.path
 import re
 from collections.abc import Callable, Iterable
 from itertools import zip_longest
@@ -130,7 +129,8 @@ class LineReader:
                 raise self.error("nothing follows the description")
             if line is None:
                 raise self.error(f"the description ends before this line; expected {expected!r:.80}")
-            col = len(os.path.commonprefix((line, expected)))
+            shorter = min(len(line), len(expected))
+            col = next((c for c in range(shorter) if line[c] != expected[c]), shorter)
             raise self.error(
                 f"differs from the other lines at character {col + 1}: "
                 f"{line[col : col + 40]!r}, expected {expected[col : col + 40]!r}"

@@ -76,7 +76,7 @@ def _layout_parts(layout: MazeLayout) -> tuple[str, str, str, str]:
     )
 
 
-def _read_walls(lines: LineReader) -> list[list[int]]:
+def _read_walls(lines: LineReader) -> tuple[tuple[int, ...], ...]:
     """The wall masks of the drawing that the next lines hold."""
     border = "+---" * lines.cols + "+"
     walls = [[0] * lines.cols for _ in range(lines.rows)]
@@ -101,4 +101,4 @@ def _read_walls(lines: LineReader) -> list[list[int]]:
             walls[r][c] |= (WEST if line[_WIDTH * c] == "|" else 0) | (
                 EAST if line[_WIDTH * (c + 1)] == "|" else 0
             )
-    return walls
+    return tuple(tuple(row) for row in walls)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import gymnasium as gym
+
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.envs.frozen_lake import FrozenLake
 from vsp_gym.envs.maze import Maze
@@ -30,6 +32,25 @@ def get_task(task: str | PlanningTask[Any, Any]) -> PlanningTask[Any, Any]:
             if _squash(name) == wanted:
                 return candidate
     raise UnknownNameError("task", task, TASKS)
+
+
+def register(task: PlanningTask[Any, Any]) -> None:
+    """Make a task known: `get_task(task.name)` and `gymnasium.make(task.env_id)` find it.
+
+    A task already registered under the name is replaced.
+    """
+    TASKS[task.name] = task
+    if task.env_id not in gym.registry:
+        gym.register(
+            id=task.env_id,
+            entry_point="vsp_gym.envs.env:PlanningEnv",
+            vector_entry_point="vsp_gym.envs.vector:VectorPlanningEnv",
+            kwargs={"task": task.name},
+        )
+
+
+for _task in tuple(TASKS.values()):
+    register(_task)
 
 
 def _squash(name: str) -> str:

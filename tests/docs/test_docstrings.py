@@ -32,10 +32,11 @@ def _public_members(module: object) -> Iterator[tuple[str, object]]:
             continue
         if inspect.isclass(value):
             yield name, value
-            for attribute, member in vars(value).items():
-                if not attribute.startswith("_") and callable(getattr(value, attribute)):
-                    if not hasattr(Layout, attribute):  # documented once, on the protocol
-                        yield f"{name}.{attribute}", getattr(value, attribute)
+            for attribute in vars(value):
+                member = getattr(value, attribute)
+                on_protocol = hasattr(Layout, attribute)  # documented once, there
+                if callable(member) and not attribute.startswith("_") and not on_protocol:
+                    yield f"{name}.{attribute}", member
         elif inspect.isfunction(value):
             yield name, value
 

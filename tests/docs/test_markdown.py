@@ -104,6 +104,7 @@ def test_console_blocks(file: str, tmp_path: Path) -> None:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 timeout=120,
+                check=False,
             )
             printed, wanted = normal(finished.stdout.decode()), normal(expected)
             assert doctest.OutputChecker().check_output(wanted, printed, doctest.ELLIPSIS), (

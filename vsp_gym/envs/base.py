@@ -12,6 +12,7 @@ A task is one folder under `vsp_gym/envs/` and one entry in `vsp_gym.envs.TASKS`
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, get_args
 
 import numpy as np
@@ -23,7 +24,7 @@ from vsp_gym.planning import Solution
 
 if TYPE_CHECKING:
     from vsp_gym.render.canvas import Canvas
-    from vsp_gym.render.themes import Theme
+    from vsp_gym.render.themes import Look, Theme
 
 Difficulty = Literal["easy", "medium", "hard"]
 
@@ -127,28 +128,72 @@ class PictureView(Generic[LayoutT, StateT]):
     """The board as a grid of tiles and as numbers.
 
     A tile is a small integer whose meaning belongs to the task; equal tiles look equal. Pictures of
-    all tasks are put together from cached tiles by `vsp_gym.render`.
+    all tasks are put together from cached tiles by `vsp_gym.render`. No two pictures of a task are
+    equal unless layout and state are.
     """
 
     planes: ClassVar[tuple[str, ...]] = ()
     """Names of the binary planes of `encode_layout`."""
     flags: ClassVar[tuple[str, ...]] = ()
     """Names of the state's booleans besides the agent's cell."""
+    meanings: ClassVar[Mapping[str, str]] = {}
+    """What each role that the task draws stands for, for the legend: `{"goal": "the goal"}`."""
+    looks: ClassVar[Mapping[str, Mapping[str, Look]]] = {}
+    """Looks of this task's own, by theme and role. Roles that no theme has need one for `"default"`."""
+
+    def cells(self, layout: LayoutT) -> bytes:
+        """The tile of every cell of the board without the agent, row by row (all below 256)."""
+        raise NotImplementedError
+
+    def changes(self, layout: LayoutT, state: StateT, facing: Action | None = None) -> dict[Cell, int]:
+        """The tiles that the state changes in `cells`, which includes the agent's."""
+        raise NotImplementedError
 
     def tiles(self, layout: LayoutT, state: StateT, facing: Action | None = None) -> npt.NDArray[np.uint16]:
-        """`[rows, cols]` tile of every cell; `facing` is the agent's last move, if it is to be seen."""
-        raise NotImplementedError
+        """`[rows, cols]` tile of every cell; `facing` is the agent's last move, if it is to be seen.
+
+        Raises:
+            VSPGymError: if the state has a cell that is not on the board.
+        """
+        return self.batch_tiles([layout], [state], facing)[0]
+
+    def batch_tiles(
+        self, layouts: Sequence[LayoutT], states: Sequence[StateT], facing: Action | None = None
+    ) -> npt.NDArray[np.uint16]:
+        """`[boards, rows, cols]`: `tiles` of boards that have the same shape."""
+        rows, cols = layouts[0].rows, layouts[0].cols
+        codes = np.frombuffer(b"".join(map(self.cells, layouts)), np.uint8).astype(np.uint16)
+        where: list[int] = []
+        tiles: list[int] = []
+        for board, (layout, state) in enumerate(zip(layouts, states)):
+            for (row, col), tile in self.changes(layout, state, facing).items():
+                if not (0 <= row < rows and 0 <= col < cols):
+                    raise VSPGymError(f"the state {state!r} is not on a board of {rows}x{cols}")
+                where.append((board * rows + row) * cols + col)
+                tiles.append(tile)
+        codes[where] = tiles
+        return codes.reshape(len(layouts), rows, cols)
 
     def draw_tile(self, canvas: Canvas, tile: int, theme: Theme) -> None:
-        """Draw one tile on a canvas whose coordinates run from 0 to 1."""
+        """Draw one tile on a canvas whose coordinates run from 0 to 1.
+
+        `theme` is adapted to the task: it has a look for every role that the task draws.
+        """
         raise NotImplementedError
+
+    def legend(self, theme: Theme) -> tuple[tuple[str, str], ...]:
+        """What a picture shows: for each role its words as drawn, and what it stands for.
+
+        `theme` is adapted to the task; `vsp_gym.render.legend` takes care of that.
+        """
+        return tuple((theme.look(role).words, meaning) for role, meaning in self.meanings.items())
 
     def agent(self, layout: LayoutT, state: StateT) -> Cell:
         """The agent's cell."""
         raise NotImplementedError
 
     def encode_layout(self, layout: LayoutT) -> npt.NDArray[np.uint8]:
-        """`[len(planes), rows, cols]` of 0 and 1: the board without the agent."""
+        """`[len(planes), rows, cols]` of 0 and 1: what of the board matters to a plan, without the agent."""
         raise NotImplementedError
 
     def encode_flags(self, state: StateT) -> tuple[bool, ...]:

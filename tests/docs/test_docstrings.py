@@ -13,15 +13,16 @@ import pytest
 import vsp_gym
 from vsp_gym.core import Layout
 
-OPTIONAL = {"vsp_gym.testing": "hypothesis", "vsp_gym.render.human": "pygame"}
-"""Modules that need an extra to be imported."""
+OPTIONAL = {"testing": "hypothesis", "strategies": "hypothesis", "human": "pygame"}
+"""What a module of that name, without its packages, needs to be imported."""
 
 MODULES = ["vsp_gym", *sorted(m.name for m in pkgutil.walk_packages(vsp_gym.__path__, "vsp_gym."))]
 
 
 def _import(name: str) -> object:
-    if name in OPTIONAL:
-        pytest.importorskip(OPTIONAL[name])
+    needed = OPTIONAL.get(name.rpartition(".")[2])
+    if needed is not None:
+        pytest.importorskip(needed)
     return importlib.import_module(name)
 
 

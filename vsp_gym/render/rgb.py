@@ -135,8 +135,8 @@ def check_boards(
 
 
 def edges(extent: int, count: int) -> list[int]:
-    """Where `count` cells begin and end on `extent` pixels: `round(i * extent / count)`."""
-    return [(2 * i * extent + count) // (2 * count) for i in range(count + 1)]
+    """Where `count` cells begin and end on `extent` pixels: `floor(i * extent / count)`, as MGSD's do."""
+    return [i * extent // count for i in range(count + 1)]
 
 
 class Atlas:

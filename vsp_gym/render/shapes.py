@@ -81,7 +81,7 @@ def ring(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
 def triangle(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
     """A triangle that points right, or the way the agent faces."""
     turned = canvas.turned(Action.RIGHT if facing is None else facing)
-    turned.polygon([(1.0, 0.5), (0.0, 0.0), (0.0, 1.0)], paint.main)
+    turned.polygon([(0.97, 0.5), (0.03, 0.0), (0.03, 1.0)], paint.main)
 
 
 @shape
@@ -249,6 +249,7 @@ def bot(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
 @shape
 def printer(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
     """A desk printer with paper above and below."""
+    canvas = canvas.within(0, 0.05, 1, 0.95)
     canvas.rect(0.2, 0.0, 0.8, 0.34, paint.main)
     canvas.rounded(0.0, 0.26, 1.0, 0.72, 0.07, paint.main)
     canvas.rect(0.18, 0.56, 0.82, 1.0, paint.main)

@@ -23,9 +23,9 @@ def agent_of(code: int) -> Action | None:
 def split_width(canvas: Canvas, share: float, least: int) -> tuple[int, int]:
     """The pixels of a line between two cells that fall into the cell after it and the one before it.
 
-    The line is `share` of the cell wide, and at least `least` pixels.
+    The line is `share` of the cell wide less a pixel, as PIL draws MGSD's walls, but at least `least`.
     """
-    width = max(least, int(share * min(canvas.height, canvas.width)))
+    width = max(least, int(share * min(canvas.height, canvas.width)) - 1)
     return width - width // 2, width // 2
 
 

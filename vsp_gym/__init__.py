@@ -8,9 +8,11 @@ from __future__ import annotations
 from vsp_gym.core import Action, Cell, Plan, Task, Transition, Violation
 from vsp_gym.envs import TASKS, get_task, register
 from vsp_gym.envs.base import PlanningTask
+from vsp_gym.envs.env import PlanningEnv
 from vsp_gym.envs.frozen_lake import FrozenLakeLayout
 from vsp_gym.envs.maze import MazeLayout
 from vsp_gym.envs.mini_behaviour import MiniBehaviourLayout
+from vsp_gym.envs.vector import VectorPlanningEnv
 from vsp_gym.errors import FormatError, LayoutError, UnknownNameError, VSPGymError
 from vsp_gym.planning import (
     Solution,
@@ -23,6 +25,7 @@ from vsp_gym.planning import (
     tabulate,
 )
 from vsp_gym.plans import ParsedPlan
+from vsp_gym.render import THEMES, Theme, get_theme, render_ansi, render_batch, render_rgb
 from vsp_gym.text import describe, parse_description
 
 __version__ = "0.1.0"

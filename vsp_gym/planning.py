@@ -206,7 +206,7 @@ def _solve(task: AnyTask, layout: Layout) -> Solution[Any, Any]:
 def solve(task: Task[LayoutT, StateT], layout: LayoutT, start: StateT | None = None) -> Solution[LayoutT, StateT]:
     """The `Solution` of a layout; recent ones are cached when `start` is None."""
     if start is None:
-        return cast("Solution[LayoutT, StateT]", _solve(task, layout))
+        return cast("Solution[LayoutT, StateT]", _solve(task, cast(Any, layout)))
     return Solution(task, layout, (start,))
 
 

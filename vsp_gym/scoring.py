@@ -72,7 +72,7 @@ def get_convention(convention: str | Convention) -> Convention:
     """The convention of that name (or the one given); raises `UnknownNameError` for any other name."""
     if isinstance(convention, Convention):
         return convention
-    if isinstance(convention, str) and convention in CONVENTIONS:
+    if convention in CONVENTIONS:
         return CONVENTIONS[convention]
     raise UnknownNameError("convention", convention, CONVENTIONS)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from typing import Any, Generic, Literal, SupportsFloat, cast, get_args
+from typing import Any, Generic, Literal, SupportsFloat, get_args
 
 import gymnasium as gym
 import numpy as np
@@ -96,11 +96,11 @@ def check_layout(task: PlanningTask[LayoutT, StateT], layout: LayoutT | Mapping[
     return layout
 
 
-def check_difficulty(difficulty: object) -> Difficulty | None:
+def check_difficulty(difficulty: Difficulty | None) -> Difficulty | None:
     """`difficulty` if it is None or one of `DIFFICULTIES`; raises `UnknownNameError` if not."""
     if difficulty is not None and difficulty not in DIFFICULTIES:
         raise UnknownNameError("difficulty", difficulty, DIFFICULTIES)
-    return cast("Difficulty | None", difficulty)
+    return difficulty
 
 
 class ObservationSpec(Generic[LayoutT, StateT]):
@@ -205,8 +205,8 @@ class Knowledge(Generic[StateT]):
         return {
             "violation": None,
             "distance": self.distance,
-            "optimal_actions": self.optimal_actions,
-            "action_mask": self.action_mask,
+            "optimal_actions": self.optimal_actions.copy(),
+            "action_mask": self.action_mask.copy(),
             "is_success": self.is_success,
         }
 
@@ -315,12 +315,13 @@ class PlanningEnv(gym.Env[Any, Any], Generic[LayoutT, StateT]):
         layout = solution.layout
         if options:
             self._spec.check(layout)
-        self._solution = solution
+        if solution is not getattr(self, "_solution", None):
+            self._solution = solution
+            states = len(solution.states)
+            self._known: list[Knowledge[StateT] | None] = [None] * states
+            self._encoded: list[npt.NDArray[np.uint8] | None] = [None] * states
+            self._limit = self._max_steps or 4 * layout.rows * layout.cols
         self._index = solution.index[solution.start]
-        states = len(solution.states)
-        self._known: list[Knowledge[StateT] | None] = [None] * states
-        self._encoded: list[npt.NDArray[np.uint8] | None] = [None] * states
-        self._limit = self._max_steps or 4 * layout.rows * layout.cols
         self._steps = 0
         self._over = False
         self._facing: Action | None = None

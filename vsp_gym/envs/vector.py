@@ -73,7 +73,7 @@ class _Boards(Generic[LayoutT, StateT]):
             "flags": ((count, per_board, len(self.spec.task.picture.flags)), np.uint8),
         }
         for name, (shape, dtype) in shapes.items():
-            grown = np.zeros(shape, dtype)
+            grown: npt.NDArray[Any] = np.zeros(shape, dtype)
             if old:
                 grown[:, :old] = getattr(self, name).reshape(count, old, *shape[2:])
             setattr(self, name, grown)
@@ -220,7 +220,7 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
             return None
         if self._source.layout is not None:
             raise VSPGymError("a fixed layout and a pool exclude each other")
-        if isinstance(pool, Sequence) and not isinstance(pool, str):
+        if isinstance(pool, Sequence):
             if not pool:
                 raise VSPGymError("a pool needs at least one layout")
             layouts = [check_layout(self.task, layout) for layout in pool]

@@ -82,6 +82,7 @@ class Solution(Generic[LayoutT, StateT]):
         final: set[int] = set()
         goals: list[int] = []
         predecessors: list[list[int]] = [[] for _ in states]
+        starts = len(states)
         for s, state in enumerate(states):  # grows while it is read
             if s in final:
                 self.transitions.append([])
@@ -95,25 +96,29 @@ class Solution(Generic[LayoutT, StateT]):
                     t = index[after] = len(states)
                     states.append(after)
                     predecessors.append([])
-                    if terminated:
-                        final.add(t)
-                        if reward > 0:
-                            goals.append(t)
+                if terminated and t not in final:
+                    final.add(t)
+                    if reward > 0:
+                        goals.append(t)
                 row.append(t)
                 if violation is None:
                     predecessors[t].append(s)
             self.transitions.append(outcomes)
             self.successors.append(row)
+        for t in final.intersection(range(starts)):  # explored before it was known to be final
+            self.transitions[t] = []
+            self.successors[t] = []
         distance = [-1] * len(states)
         for goal in goals:
             distance[goal] = 0
         for t in goals:  # grows while it is read: a backward breadth-first search
             d = distance[t] + 1
             for s in predecessors[t]:
-                if distance[s] < 0:
+                if distance[s] < 0 and s not in final:
                     distance[s] = d
                     goals.append(s)
-        self._distance = distance
+        self.to_go = distance
+        """`to_go[s]`, fewest actions from state `s` to success; -1 where there is no way."""
 
     def _at(self, state: StateT | None) -> int:
         if state is None:
@@ -125,28 +130,28 @@ class Solution(Generic[LayoutT, StateT]):
 
     def distance(self, state: StateT | None = None) -> int | None:
         """Fewest actions from `state` (default: the start) to success; None if there is no way."""
-        d = self._distance[self._at(state)]
+        d = self.to_go[self._at(state)]
         return None if d < 0 else d
 
     def optimal_actions(self, state: StateT | None = None) -> tuple[Action, ...]:
         """The actions that begin a shortest plan from `state`, in the order of their numbers."""
         s = self._at(state)
-        wanted = self._distance[s] - 1
+        wanted = self.to_go[s] - 1
         if wanted < 0:
             return ()
         return tuple(
             action
             for action, t, outcome in zip(self.task.actions, self.successors[s], self.transitions[s])
-            if self._distance[t] == wanted and outcome.violation is None
+            if self.to_go[t] == wanted and outcome.violation is None
         )
 
     def plan(self, state: StateT | None = None) -> Plan | None:
         """The first shortest plan from `state` in the order of the actions' numbers, or None."""
         s = self._at(state)
-        if self._distance[s] < 0:
+        if self.to_go[s] < 0:
             return None
         plan = []
-        while self._distance[s] > 0:
+        while self.to_go[s] > 0:
             action = self.optimal_actions(self.states[s])[0]
             plan.append(action)
             s = self.successors[s][action]
@@ -155,10 +160,10 @@ class Solution(Generic[LayoutT, StateT]):
     @cached_property
     def _counts(self) -> list[int]:
         counts = [0] * len(self.states)
-        for s in sorted(range(len(self.states)), key=self._distance.__getitem__):
-            if self._distance[s] == 0:
+        for s in sorted(range(len(self.states)), key=self.to_go.__getitem__):
+            if self.to_go[s] == 0:
                 counts[s] = 1
-            elif self._distance[s] > 0:
+            elif self.to_go[s] > 0:
                 counts[s] = sum(counts[self.successors[s][a]] for a in self.optimal_actions(self.states[s]))
         return counts
 
@@ -179,7 +184,7 @@ class Solution(Generic[LayoutT, StateT]):
 
     def distances(self) -> dict[StateT, int | None]:
         """`distance` of every reachable state."""
-        return {state: None if d < 0 else d for state, d in zip(self.states, self._distance)}
+        return {state: None if d < 0 else d for state, d in zip(self.states, self.to_go)}
 
     def table(self) -> TransitionTable[StateT]:
         """The transitions as arrays; see `TransitionTable`."""

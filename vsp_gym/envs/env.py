@@ -185,30 +185,19 @@ class ObservationSpec(Generic[LayoutT, StateT]):
 
 
 class Knowledge(Generic[StateT]):
-    """What `info` says about a state."""
+    """What `info` says about each of the `S` states of a board with `A` actions."""
 
-    __slots__ = ("action_mask", "distance", "is_success", "optimal_actions")
-
-    def __init__(self, solution: Solution[Any, StateT], state: StateT) -> None:
-        actions = len(solution.task.actions)
-        distance = solution.distance(state)
-        self.distance = -1 if distance is None else distance
-        self.is_success = distance == 0
-        self.optimal_actions = np.zeros(actions, np.int8)
-        self.optimal_actions[list(solution.optimal_actions(state))] = 1
-        self.action_mask = np.zeros(actions, np.int8)
-        for action, outcome in enumerate(solution.transitions[solution.index[state]]):
-            self.action_mask[action] = outcome.violation is None
-
-    def to_info(self) -> dict[str, Any]:
-        """The keys of `info` (see `PlanningEnv`) for a state reached without a violation."""
-        return {
-            "violation": None,
-            "distance": self.distance,
-            "optimal_actions": self.optimal_actions.copy(),
-            "action_mask": self.action_mask.copy(),
-            "is_success": self.is_success,
-        }
+    def __init__(self, solution: Solution[Any, StateT]) -> None:
+        self.table = solution.table()
+        self.distance: npt.NDArray[np.int64] = np.array(solution.to_go, np.int64)
+        """`[S]` fewest actions to success, -1 if there is no way."""
+        legal = self.table.violation == 0
+        legal[[not row for row in solution.successors]] = False
+        self.action_mask = legal.astype(np.int8)
+        """`[S, A]` 1 for each legal action; all 0 in a final state."""
+        closer = self.distance[self.table.next] == self.distance[:, None] - 1
+        self.optimal_actions = (closer & legal & (self.distance[:, None] > 0)).astype(np.int8)
+        """`[S, A]` 1 for each action that begins a shortest plan."""
 
 
 class PlanningEnv(gym.Env[Any, Any], Generic[LayoutT, StateT]):
@@ -317,9 +306,8 @@ class PlanningEnv(gym.Env[Any, Any], Generic[LayoutT, StateT]):
             self._spec.check(layout)
         if solution is not getattr(self, "_solution", None):
             self._solution = solution
-            states = len(solution.states)
-            self._known: list[Knowledge[StateT] | None] = [None] * states
-            self._encoded: list[npt.NDArray[np.uint8] | None] = [None] * states
+            self._known = Knowledge(solution)
+            self._encoded: list[npt.NDArray[np.uint8] | None] = [None] * len(solution.states)
             self._limit = self._max_steps or 4 * layout.rows * layout.cols
         self._index = solution.index[solution.start]
         self._steps = 0
@@ -375,10 +363,15 @@ class PlanningEnv(gym.Env[Any, Any], Generic[LayoutT, StateT]):
         return self._observe(), 0.0, terminated, truncated, self._info()
 
     def _info(self) -> dict[str, Any]:
-        known = self._known[self._index]
-        if known is None:
-            known = self._known[self._index] = Knowledge(self._solution, self.state)
-        return known.to_info()
+        known, index = self._known, self._index
+        distance = self._solution.to_go[index]
+        return {
+            "violation": None,
+            "distance": distance,
+            "optimal_actions": known.optimal_actions[index].copy(),
+            "action_mask": known.action_mask[index].copy(),
+            "is_success": distance == 0,
+        }
 
     def _observe(self) -> Any:
         spec = self._spec

@@ -98,25 +98,26 @@ class _Boards(Generic[LayoutT, StateT]):
 
     def put(self, board: int, solution: Solution[LayoutT, StateT]) -> bool:
         """Store a board's tables in slot `board`; True if all state numbers changed to make room."""
-        table = solution.table()
-        states, layout, picture = len(table.states), solution.layout, self.spec.task.picture
+        known = Knowledge(solution)
+        table, layout, picture = known.table, solution.layout, self.spec.task.picture
+        states = len(table.states)
         grows = states > self.per_board
         if grows:
             self._grow(states)
         first = board * self.per_board
+        rows = slice(first, first + states)
         cells = slice(first * self.actions, (first + states) * self.actions)
         self.next[cells] = table.next.ravel() + first
         self.reward[cells] = table.reward.ravel()
         self.terminated[cells] = table.terminated.ravel()
         self.violation[cells] = table.violation.ravel()
-        for row, state in enumerate(table.states, start=first):
-            known = Knowledge(solution, state)
-            self.distance[row] = known.distance
-            self.optimal[row] = known.optimal_actions
-            self.mask[row] = known.action_mask
-            agent = picture.agent(layout, state)
-            self.cell[row] = agent.row * layout.cols + agent.col
-            self.flags[row] = picture.encode_flags(state)
+        self.distance[rows] = known.distance
+        self.optimal[rows] = known.optimal_actions
+        self.mask[rows] = known.action_mask
+        agents = [picture.agent(layout, state) for state in table.states]
+        self.cell[rows] = [agent.row * layout.cols + agent.col for agent in agents]
+        if picture.flags:
+            self.flags[rows] = [picture.encode_flags(state) for state in table.states]
         self.solutions[board] = solution
         self.texts[board] = {}
         self.start[board] = first + solution.index[solution.start]

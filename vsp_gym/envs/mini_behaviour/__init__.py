@@ -2,14 +2,14 @@
 
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.envs.mini_behaviour.generator import MiniBehaviourGenerator
-from vsp_gym.envs.mini_behaviour.rules import MiniBehaviourLayout, MiniBehaviourRules
+from vsp_gym.envs.mini_behaviour.rules import MiniBehaviourLayout, MiniBehaviourRules, MiniBehaviourState
 from vsp_gym.envs.mini_behaviour.text import MiniBehaviourText
 from vsp_gym.envs.mini_behaviour.views import MiniBehaviourPicture
 
 __all__ = ["MiniBehaviour", "MiniBehaviourGenerator", "MiniBehaviourLayout"]
 
 
-class MiniBehaviour(MiniBehaviourRules, PlanningTask):
+class MiniBehaviour(MiniBehaviourRules, PlanningTask[MiniBehaviourLayout, MiniBehaviourState]):
     """The whole task."""
 
     generator = MiniBehaviourGenerator()

@@ -208,7 +208,9 @@ def _solve(task: AnyTask, layout: Layout) -> Solution[Any, Any]:
     return Solution(task, layout)
 
 
-def solve(task: Task[LayoutT, StateT], layout: LayoutT, start: StateT | None = None) -> Solution[LayoutT, StateT]:
+def solve(
+    task: Task[LayoutT, StateT], layout: LayoutT, start: StateT | None = None
+) -> Solution[LayoutT, StateT]:
     """The `Solution` of a layout; recent ones are cached when `start` is None."""
     if start is None:
         return cast("Solution[LayoutT, StateT]", _solve(task, cast(Any, layout)))
@@ -239,9 +241,7 @@ def optimal_actions(
     return _solution_from(task, layout, state).optimal_actions(state)
 
 
-def count_shortest_plans(
-    task: Task[LayoutT, StateT], layout: LayoutT, state: StateT | None = None
-) -> int:
+def count_shortest_plans(task: Task[LayoutT, StateT], layout: LayoutT, state: StateT | None = None) -> int:
     """The exact number of different shortest plans; 0 for an unsolvable board."""
     return _solution_from(task, layout, state).count(state)
 

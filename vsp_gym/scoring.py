@@ -72,9 +72,10 @@ def get_convention(convention: str | Convention) -> Convention:
     """The convention of that name (or the one given); raises `UnknownNameError` for any other name."""
     if isinstance(convention, Convention):
         return convention
-    if convention in CONVENTIONS:
+    try:
         return CONVENTIONS[convention]
-    raise UnknownNameError("convention", convention, CONVENTIONS)
+    except (KeyError, TypeError):
+        raise UnknownNameError("convention", convention, CONVENTIONS) from None
 
 
 Outcome = Literal["success", "violation", "failure", "unfinished", "not_shortest", "no_plan"]

@@ -120,7 +120,9 @@ def test_every_block_is_checked(file: str) -> None:
             assert block.marker, (
                 f"{block} is executed nowhere: make it a console block or mark it for .ci/run"
             )
-            assert f"commands_of {file} {block.marker})" in continuous_integration, f".ci/run does not run {block}"
+            assert f"commands_of {file} {block.marker})" in continuous_integration, (
+                f".ci/run does not run {block}"
+            )
         else:
             assert block.language in ("python", "pycon", "console", *NOT_EXECUTED), (
                 f"{block}: {block.language!r}"

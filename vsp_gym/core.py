@@ -190,8 +190,7 @@ def check_plan(task: AnyTask, plan: Iterable[object]) -> Plan:
     """`plan` as a tuple of `Action`; errors name the position (0-based) of the bad action."""
     if isinstance(plan, str):
         raise VSPGymError(
-            f"a plan is a sequence of actions, not the text {plan!r:.80}; "
-            "read text with vsp_gym.parse_plan"
+            f"a plan is a sequence of actions, not the text {plan!r:.80}; read text with vsp_gym.parse_plan"
         )
     actions = []
     for position, action in enumerate(plan):

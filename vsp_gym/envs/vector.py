@@ -31,7 +31,9 @@ from vsp_gym.errors import UnknownNameError, VSPGymError
 from vsp_gym.planning import VIOLATION_CODES, Solution
 from vsp_gym.render import render_batch, render_rgb
 
-VIOLATION_NAMES = np.array([None, *(violation.value for violation in VIOLATION_CODES[1:] if violation)], object)
+VIOLATION_NAMES = np.array(
+    [None, *(violation.value for violation in VIOLATION_CODES[1:] if violation)], object
+)
 """What `info["violation"]` says for each code of `TransitionTable.violation`."""
 
 AUTORESET_MODES = ("NextStep", "SameStep", "Disabled")
@@ -153,7 +155,10 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
     `gymnasium.vector.SyncVectorEnv` over `PlanningEnv`.
     """
 
-    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": PlanningEnv.metadata["render_fps"]}
+    metadata: dict[str, Any] = {
+        "render_modes": ["rgb_array"],
+        "render_fps": PlanningEnv.metadata["render_fps"],
+    }
 
     def __init__(
         self,
@@ -185,7 +190,9 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
         self._autoreset = mode
         self.metadata = {**self.metadata, "autoreset_mode": _gymnasium_mode(mode)}
         self.render_mode = render_mode
-        self._max_steps = None if max_steps is None else check_int(max_steps, "max_steps", 1, 1 << 30, VSPGymError)
+        self._max_steps = (
+            None if max_steps is None else check_int(max_steps, "max_steps", 1, 1 << 30, VSPGymError)
+        )
         self._ends_at_violation = on_violation == "terminate"
         self._spec: ObservationSpec[LayoutT, StateT] = ObservationSpec(
             self.task, observation, self._source.shape, image_size, theme
@@ -199,7 +206,9 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
         self._shared = self._pool is not None or self._source.layout is not None
         count = self.num_envs
         if self._shared:
-            count = 1 if self._pool is None else self._pool if isinstance(self._pool, int) else len(self._pool)
+            count = (
+                1 if self._pool is None else self._pool if isinstance(self._pool, int) else len(self._pool)
+            )
         self._boards: _Boards[LayoutT, StateT] = _Boards(self._spec, count)
         self._ready = False
         self._rngs: list[np.random.Generator | None] = [None] * self.num_envs
@@ -342,7 +351,9 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
         entry = self._check_actions(actions)
         ended = self._done
         if self._autoreset == "Disabled" and ended.any():
-            raise gym.error.ResetNeeded(f"boards {np.flatnonzero(ended)[:10].tolist()} are over; reset them first")
+            raise gym.error.ResetNeeded(
+                f"boards {np.flatnonzero(ended)[:10].tolist()} are over; reset them first"
+            )
         entry += self._at * boards.actions
         after = boards.next.take(entry)
         reward = boards.reward.take(entry)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vsp_gym.render.ansi import render_ansi
+    from vsp_gym.render.png import render_png
     from vsp_gym.render.rgb import check_render_size, render_batch, render_rgb
     from vsp_gym.render.themes import THEMES, Theme, get_theme, register_theme
 
@@ -17,6 +18,7 @@ __all__ = [
     "register_theme",
     "render_ansi",
     "render_batch",
+    "render_png",
     "render_rgb",
 ]
 
@@ -28,6 +30,7 @@ _MODULES = {
     "register_theme": "themes",
     "render_ansi": "ansi",
     "render_batch": "rgb",
+    "render_png": "png",
     "render_rgb": "rgb",
 }
 

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from threading import Lock
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vsp_gym.core import Action, LayoutT, StateT, check_int
-from vsp_gym.envs.base import PictureView, PlanningTask
+from vsp_gym.envs.base import PlanningTask
 from vsp_gym.errors import VSPGymError
-from vsp_gym.render.canvas import Canvas
+from vsp_gym.render.atlas import get_sheet
 from vsp_gym.render.themes import Theme, get_theme
 
 MIN_CELL = 4
@@ -21,9 +19,6 @@ MIN_CELL = 4
 
 MAX_SIZE = 8192
 """Largest side of a picture in pixels."""
-
-CACHE_BYTES = 64 << 20
-"""Pixels of tiles that one atlas keeps before it starts anew."""
 
 
 def check_render_size(
@@ -93,6 +88,7 @@ def render_batch(
     size: int = 256,
     theme: str | Theme = "classic",
     facing: Action | None = None,
+    out: npt.NDArray[np.uint8] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Many boards of one shape as pictures, several times faster than one by one.
 
@@ -101,21 +97,36 @@ def render_batch(
         layouts: the boards, all with the same number of rows and columns.
         states: what moves on each (the initial states if None).
         size, theme, facing: as for `render_rgb`.
+        out: a C-contiguous array to write to, which is faster than a new one for every batch.
 
     Returns:
-        `uint8[boards, height, width, 3]`.
+        `uint8[boards, height, width, 3]`: `out`, or a new array.
 
     Raises:
         UnknownNameError: for an unknown theme.
-        VSPGymError: as `render_rgb`, and if the boards' shapes differ or states are missing.
+        VSPGymError: as `render_rgb`, and if the boards' shapes differ, states are missing or `out` does not
+            fit.
     """
     if not layouts:
         raise VSPGymError("there are no layouts to draw")
     if states is None:
         states = [task.initial(layout) for layout in layouts]
     shape = check_boards(task, layouts, states)
-    atlas = get_atlas(task, get_theme(theme), check_render_size(task, shape, size, theme), shape)
-    return atlas.assemble(task.picture.batch_tiles(layouts, states, facing))
+    pixels = check_render_size(task, shape, size, theme)
+    out = _check_out(out, (len(layouts), *pixels, 3))
+    tiles = task.picture.batch_tiles(layouts, states, facing)
+    get_sheet(task, get_theme(theme), pixels, shape).rgb.assemble(tiles, out)
+    return out
+
+
+def _check_out(out: npt.NDArray[np.uint8] | None, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    if out is None:
+        return np.empty(shape, np.uint8)
+    if out.shape != shape or out.dtype != np.uint8 or not out.flags.c_contiguous or not out.flags.writeable:
+        raise VSPGymError(
+            f"out must be a writable C-contiguous uint8 array of shape {shape}, not {out.dtype} {out.shape}"
+        )
+    return out
 
 
 def check_boards(
@@ -132,76 +143,3 @@ def check_boards(
     if len(layouts) != len(states):
         raise VSPGymError(f"{len(layouts)} layouts need as many states, not {len(states)}")
     return shapes.pop()
-
-
-def edges(extent: int, count: int) -> list[int]:
-    """Where `count` cells begin and end on `extent` pixels: `floor(i * extent / count)`, as MGSD's do."""
-    return [i * extent // count for i in range(count + 1)]
-
-
-class Atlas:
-    """The tiles of one task, theme and picture size, drawn when they are first needed.
-
-    When cells have two heights or widths (5 cells on 256 pixels), every tile is drawn in each.
-    """
-
-    def __init__(self, view: PictureView[Any, Any], theme: Theme, rows: list[int], cols: list[int]) -> None:
-        self._view, self._theme = view, theme
-        heights = np.diff(rows)
-        self._kinds = sorted(set(heights.tolist()))
-        offset = dict(zip(self._kinds, np.cumsum([0, *self._kinds]).tolist()))
-        self._lines = sum(self._kinds)
-        y = np.arange(rows[-1])
-        cell = np.searchsorted(rows, y, side="right") - 1
-        self._cell_of_y = cell
-        self._line_of_y = y - np.array(rows)[cell] + np.array([offset[int(h)] for h in heights])[cell]
-        self._cols = cols
-        self._widths = sorted(set(np.diff(cols).tolist()))
-        self._lock = Lock()
-        self._clear()
-
-    def _clear(self) -> None:
-        self._slots = np.full(64, -1, np.int32)
-        self._count = 0
-        self._pixels = {w: np.empty((0, self._lines, w, 3), np.uint8) for w in self._widths}
-
-    def assemble(self, tiles: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint8]:
-        """Pictures `uint8[boards, height, width, 3]` of tiles `[boards, rows, cols]`."""
-        slots, pixels = self._get(tiles)
-        boards, height = len(tiles), len(self._cell_of_y)
-        out = np.empty((boards, height, self._cols[-1], 3), np.uint8)
-        for col, (left, right) in enumerate(zip(self._cols, self._cols[1:])):
-            out[:, :, left:right] = pixels[right - left][slots[:, self._cell_of_y, col], self._line_of_y]
-        return out
-
-    def _get(self, tiles):
-        with self._lock:
-            highest = int(tiles.max())
-            if highest >= len(self._slots):
-                self._slots = np.concatenate([self._slots, np.full(highest + 64, -1, np.int32)])
-            slots = self._slots[tiles]
-            if slots.min() < 0:
-                self._draw(np.unique(tiles[slots < 0]).tolist())
-                slots = self._slots[tiles]
-            return slots, dict(self._pixels)
-
-    def _draw(self, tiles: list[int]) -> None:
-        for width, old in self._pixels.items():
-            new = [np.concatenate([self._tile(tile, h, width) for h in self._kinds]) for tile in tiles]
-            self._pixels[width] = np.concatenate([old, np.stack(new)])
-        self._slots[tiles] = np.arange(self._count, self._count + len(tiles))
-        self._count += len(tiles)
-
-    def _tile(self, tile: int, height: int, width: int) -> npt.NDArray[np.uint8]:
-        canvas = Canvas(height, width)
-        self._view.draw_tile(canvas, tile, self._theme)
-        return canvas.pixels
-
-
-@lru_cache(maxsize=32)
-def get_atlas(
-    task: PlanningTask[Any, Any], theme: Theme, pixels: tuple[int, int], shape: tuple[int, int]
-) -> Atlas:
-    """The atlas for pictures of `pixels` (height, width) of boards of `shape` (rows, cols)."""
-    adapted = theme.adapted(task.name, task.picture.looks)
-    return Atlas(task.picture, adapted, edges(pixels[0], shape[0]), edges(pixels[1], shape[1]))

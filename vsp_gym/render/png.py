@@ -1,0 +1,101 @@
+"""Boards as PNG files with a palette: lossless, an eighth of true colour's data, and fast.
+
+Pillow takes about ten times as long for the same picture in true colour, and three times with a
+palette. A PNG is a signature and three or four chunks around zlib data (W3C PNG, third edition), so they
+are written here.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+import numpy.typing as npt
+
+from vsp_gym.core import Action, LayoutT, StateT
+from vsp_gym.envs.base import PlanningTask
+from vsp_gym.render.atlas import get_sheet
+from vsp_gym.render.rgb import check_boards, check_render_size
+from vsp_gym.render.themes import Theme, get_theme
+
+COMPRESSION = 3
+"""zlib's level: on these pictures as fast as level 1 and a quarter smaller; higher ones cost time."""
+
+_TRUE_COLOR, _PALETTE = 2, 3
+"""PNG's colour types."""
+
+
+def render_png(
+    task: PlanningTask[LayoutT, StateT],
+    layout: LayoutT,
+    state: StateT | None = None,
+    *,
+    size: int = 256,
+    theme: str | Theme = "classic",
+    facing: Action | None = None,
+) -> bytes:
+    """A board as a PNG file whose pixels are those of `render_rgb`.
+
+    The bytes are a function of the arguments (and the version of zlib), whatever was drawn before.
+
+    Args, Raises: as `render_rgb`.
+    """
+    state = task.initial(layout) if state is None else state
+    shape = check_boards(task, [layout], [state])
+    pixels = check_render_size(task, shape, size, theme)
+    sheet = get_sheet(task, get_theme(theme), pixels, shape)
+    tiles = task.picture.batch_tiles([layout], [state], facing)
+    palette = sheet.palette(tiles)
+    if len(palette) > 256:
+        rgb = np.empty((1, *pixels, 3), np.uint8)
+        sheet.rgb.assemble(tiles, rgb)
+        return encode_png(rgb[0])
+    indices = np.empty((1, *pixels, 1), np.uint8)
+    sheet.indexed(palette).assemble(tiles, indices)
+    return encode_png(indices[0, :, :, 0], palette)
+
+
+def encode_png(pixels: npt.NDArray[np.uint8], palette: tuple[int, ...] | None = None) -> bytes:
+    """A PNG file.
+
+    Args:
+        pixels: `uint8[height, width, 3]`, or `uint8[height, width]` positions in `palette`.
+        palette: colours `0xRRGGBB`, at most 256.
+    """
+    height, width = pixels.shape[:2]
+    depth = 8
+    color_chunk = b""
+    if palette is not None:
+        depth = next(bits for bits in (1, 2, 4, 8) if len(palette) <= 1 << bits)
+        pixels = _pack(pixels, depth)
+        colors = np.array(palette, ">u4").view(np.uint8).reshape(-1, 4)[:, 1:]
+        color_chunk = _chunk(b"PLTE", colors.tobytes())
+    lines = np.zeros((height, 1 + pixels[0].size), np.uint8)
+    lines[:, 1:] = pixels.reshape(height, -1)
+    kind = _TRUE_COLOR if palette is None else _PALETTE
+    header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            _chunk(b"IHDR", header),
+            color_chunk,
+            _chunk(b"IDAT", zlib.compress(lines, COMPRESSION)),
+            _chunk(b"IEND", b""),
+        )
+    )
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+
+
+def _pack(indices: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
+    """Several pixels of `bits` bits in each byte, the leftmost in the highest bits."""
+    while bits < 8:
+        if indices.shape[1] % 2:
+            indices = np.pad(indices, ((0, 0), (0, 1)))
+        pairs = np.ascontiguousarray(indices).view("<u2")
+        indices = (pairs << bits | pairs >> 8).astype(np.uint8)
+        bits *= 2
+    return indices

@@ -215,6 +215,7 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
         self._board = np.zeros(self.num_envs, np.int64) if self._shared else np.arange(self.num_envs)
         self._at = np.zeros(self.num_envs, np.int64)
         self._steps = np.zeros(self.num_envs, np.int64)
+        self._limits = np.full(self.num_envs, self._max_steps or 0, np.int64)
         self._done = np.zeros(self.num_envs, np.bool_)
         self._began = False
         if self._spec.kind == "state":
@@ -335,6 +336,8 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
         dealt = self._board[which]
         self._at[which] = boards.start[dealt]
         self._steps[which] = 0
+        if self._max_steps is None:
+            self._limits[which] = boards.limit[dealt]
         if self._spec.kind == "state":
             self._vectors[which] = boards.planes[dealt]
             self._mark(which, 1)
@@ -363,8 +366,7 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
             terminated |= violation != 0
         self._move(after)
         self._steps += 1
-        limit: Any = self._max_steps or boards.limit.take(self._board)
-        truncated = self._steps >= limit
+        truncated = self._steps >= self._limits
         truncated &= ~terminated
         fresh = np.flatnonzero(ended) if self._autoreset == "NextStep" else np.empty(0, np.int64)
         if len(fresh):

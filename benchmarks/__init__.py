@@ -1,0 +1,1 @@
+"""Benchmarks of VSP-Gym: `python -m benchmarks --help`."""

@@ -262,7 +262,7 @@ class YesNoAnswer(Claim):
         if self.answer == self.truth:
             return Verdict(True)
         said, true = ("yes", "no") if self.answer else ("no", "yes")
-        return Verdict(False, problem=f"{self.question:.200!r} is answered {said}, but the board says {true}")
+        return Verdict(False, problem=f"{self.question!r:.200} is answered {said}, but the board says {true}")
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,10 @@ _LONG_NUMBER = re.compile(r"[0-9]{400}")
 _DIGITS = re.compile(r"(\d+)")
 
 
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sort key that puts `10.txt` after `9.txt`."""
-    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _DIGITS.split(name) if part]
+def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sort key that puts `10.txt` after `9.txt`; different names never tie."""
+    parts = [part for part in _DIGITS.split(name) if part]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], name
 
 
 def list_names(folder: Path, suffix: str = "") -> list[str]:
@@ -45,6 +46,8 @@ def _open(path: Path) -> Any:
         if not stat.S_ISREG(mode):  # opening a pipe would wait for ever
             raise FormatError("this is no regular file")
         return path.open("rb")
+    except FormatError:
+        raise
     except FileNotFoundError:
         raise FormatError("the file is missing") from None
     except (OSError, ValueError) as error:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vsp_gym.core import Cell, Layout, check_plan
+from vsp_gym.core import Cell, Layout, Plan, check_plan
 from vsp_gym.envs import TASKS
 from vsp_gym.envs.frozen_lake import FrozenLakeLayout
 from vsp_gym.envs.maze import MazeLayout
@@ -236,11 +236,15 @@ def _common_claims(
     yield Fact(path, "the start", start, task.picture.agent(layout, task.initial(layout)))
     yield OptimalLength(path, file.integer("path_length"))
     if trajectory.plan is not None:
-        yield Fact(path, "solution_actions", plan, trajectory.plan)
+        yield Fact(path, "solution_actions", _names(plan), _names(trajectory.plan))
     if stem.isdecimal():
         yield Fact(path, "index", file.integer("index"), int(stem[:9]))
     if "difficulty_bucket" in file.values:
         yield DifficultyBucket(path, file.values["difficulty_bucket"])
+
+
+def _names(plan: Plan) -> str:
+    return ", ".join(action.name.lower() for action in plan)
 
 
 def _level_folders(folder: Path, depth: int) -> Iterator[Path]:

@@ -138,14 +138,26 @@ class UCSBVSP(Suite):
                 size_claim(board.source, "the size", number, board.layout),
             )
 
-    def _read_asked(
-        self,
-        part: str,
-        level: str,
-        folder: Path,
-        claims: Callable[[Lake, str, str], tuple[Claim, ...]],
+    def _read_holes(
+        self, part: str, level: str, number: int, folder: Path
     ) -> Iterator[SuiteItem | SuiteError]:
-        """Boards with a file in `question` and in `answer`; `claims` is given the two texts."""
+        def size(path: Path, question: str, board: Lake) -> Fact:
+            return size_claim(board.source, "the size", number, board.layout)
+
+        return self._read_asked(part, level, folder, _ask_hole, size)
+
+    def _read_plans(
+        self, part: str, level: str, number: int, folder: Path
+    ) -> Iterator[SuiteItem | SuiteError]:
+        def length(path: Path, question: str, board: Lake) -> Fact:
+            return Fact(path, "the number of actions", number, len(question))
+
+        return self._read_asked(part, level, folder, _ask_safety, length)
+
+    def _read_asked(
+        self, part: str, level: str, folder: Path, ask: _Ask, level_fact: Callable[[Path, str, Lake], Fact]
+    ) -> Iterator[SuiteItem | SuiteError]:
+        """Boards with a file in `question`, and Y or N in a file in `answer`."""
         pictures = set(list_names(folder / "img"))
         asked = set(list_names(folder / "question", ".txt")) | set(list_names(folder / "answer", ".txt"))
         for board in read_boards(folder, part, level):
@@ -155,44 +167,18 @@ class UCSBVSP(Suite):
             file = f"{board.id}.txt"
             asked.discard(file)
             path = folder / "question" / file
-            answered: tuple[Claim, ...] = ()
+            claims: list[Claim] = []
             try:
                 question = read_text(path).strip()
+                answered = ask(question, board)
+                claims.append(level_fact(path, question, board))
                 path = folder / "answer" / file
-                answered = claims(board, question, read_text(path).strip())
+                claims.append(answered(path, yes_or_no(read_text(path).strip())))
             except VSPGymError as error:
                 yield SuiteError(part, level, path, str(error))
-            yield self._item(part, level, board, folder, pictures, *answered)
+            yield self._item(part, level, board, folder, pictures, *claims)
         for file in sorted(asked, key=natural_key):
             yield SuiteError(part, level, folder / "question" / file, "there is no readable board for it")
-
-    def _read_holes(
-        self, part: str, level: str, number: int, folder: Path
-    ) -> Iterator[SuiteItem | SuiteError]:
-        def claims(board: Lake, question: str, answer: str) -> tuple[Claim, ...]:
-            cell = parse_position(question)
-            if cell.row >= board.layout.rows or cell.col >= board.layout.cols:
-                raise FormatError(f"{question!r:.80} asks about a cell off the board")
-            source = folder / "answer" / f"{board.id}.txt"
-            return (
-                YesNoAnswer(source, question, yes_or_no(answer), cell in board.layout.holes),
-                size_claim(board.source, "the size", number, board.layout),
-            )
-
-        return self._read_asked(part, level, folder, claims)
-
-    def _read_plans(
-        self, part: str, level: str, number: int, folder: Path
-    ) -> Iterator[SuiteItem | SuiteError]:
-        def claims(board: Lake, question: str, answer: str) -> tuple[Claim, ...]:
-            plan = parse_letters(question)
-            source = folder / "answer" / f"{board.id}.txt"
-            return (
-                SafetyAnswer(source, question, plan, yes_or_no(answer), "ucsb-task4"),
-                Fact(folder / "question" / f"{board.id}.txt", "the number of actions", number, len(plan)),
-            )
-
-        return self._read_asked(part, level, folder, claims)
 
     def _read_choices(
         self, part: str, level: str, number: int, folder: Path
@@ -227,6 +213,22 @@ class UCSBVSP(Suite):
             )
             board = Board(name, folder / "question" / file, options[answer])
             yield self._item(part, level, board, folder, pictures, choice, *sizes)
+
+
+_Ask = Callable[[str, Lake], Callable[[Path, bool], Claim]]
+"""Reads a question about a board; what it returns makes the claim of the answer's file and the answer."""
+
+
+def _ask_hole(question: str, board: Lake) -> Callable[[Path, bool], Claim]:
+    cell = parse_position(question)
+    if cell.row >= board.layout.rows or cell.col >= board.layout.cols:
+        raise FormatError(f"{question!r:.80} asks about a cell off the board")
+    return lambda source, answer: YesNoAnswer(source, question, answer, cell in board.layout.holes)
+
+
+def _ask_safety(question: str, board: Lake) -> Callable[[Path, bool], Claim]:
+    plan = parse_letters(question)
+    return lambda source, answer: SafetyAnswer(source, question, plan, answer, "ucsb-task4")
 
 
 def yes_or_no(text: str) -> bool:

@@ -121,7 +121,7 @@ def check_task(
 
 def _problems(where: str, check: Callable[..., Iterator[str]], *arguments: object) -> list[str]:
     """What a check found, each with its place; an exception is a finding too."""
-    found = []
+    found: list[str] = []
     try:
         for problem in check(*arguments):
             if len(found) == REPORTED:
@@ -237,19 +237,30 @@ def _check_layout(board: _Board) -> Iterator[str]:
     again = read(json.loads(json.dumps(data)))
     if again != layout or hash(again) != hash(layout):
         yield f"to_dict and from_dict turn {layout} into {again}"
-    wrong: list[Any] = [None, [], {}, "board", 7, {**data, "surprise": 1}]
+    incomplete = [{key: value for key, value in data.items() if key != field} for field in data]
+    no_layouts: list[Any] = [None, [], {}, "board", 7, {**data, "surprise": 1}, *incomplete]
+    for wrong in no_layouts:
+        yield from _reading(read, wrong, accepts=False)
     for field in data:
-        wrong.append({key: value for key, value in data.items() if key != field})
-        wrong += [{**data, field: value} for value in (None, "x", -1, 65, 1.5, True, [[]], {"a": 1})]
-    for value in wrong:
-        try:
-            read(value)
-        except LayoutError:
-            continue
-        except Exception as error:  # noqa: BLE001 (a finding)
-            yield f"from_dict({value!r:.80}) raised {type(error).__name__}, not LayoutError"
-        else:
-            yield f"from_dict accepted {value!r:.80}"
+        for value in _ODD_VALUES:
+            yield from _reading(read, {**data, field: value}, accepts=True)
+
+
+_ODD_VALUES: tuple[Any, ...] = (None, "x", -1, 65, 1.5, True, [[]], {"a": 1})
+"""Values that few fields can have."""
+
+
+def _reading(read: Callable[[Any], Layout], data: Any, accepts: bool) -> Iterator[str]:
+    """Problems with reading hostile data: `LayoutError` is right, and a layout that says the same."""
+    try:
+        layout = read(data)
+    except LayoutError:
+        return
+    except Exception as error:  # noqa: BLE001 (a finding)
+        yield f"from_dict({data!r:.80}) raised {type(error).__name__}, not LayoutError"
+    else:
+        if not accepts or layout.to_dict() != data:
+            yield f"from_dict({data!r:.80}) gave {layout}, not LayoutError"
 
 
 def _check_rules(board: _Board) -> Iterator[str]:
@@ -259,8 +270,9 @@ def _check_rules(board: _Board) -> Iterator[str]:
         for action, outcome in zip(task.actions, outcomes):
             after, reward, terminated, violation = outcome
             step = f"{action.name} in {state}"
-            if task.transition(twin, state, action) != outcome:
-                yield f"{step} has two outcomes"
+            again = task.transition(layout, state, action), task.transition(twin, state, action)
+            if again != (outcome, outcome):
+                yield f"{step} has different outcomes: {[outcome, *again]}"
             if violation is not None and (after != state or reward or terminated):
                 yield f"{step} is the violation {violation}, but has the outcome {outcome}"
             if reward not in (0.0, 1.0) or (reward and not terminated):
@@ -401,7 +413,7 @@ def _check_pictures(board: _Board) -> Iterator[str]:
     shape = layout.rows, layout.cols
     planes = view.encode_layout(layout)
     wanted = (len(view.planes), *shape)
-    if planes.shape != wanted or planes.dtype != np.uint8 or planes.max(initial=0) > 1:
+    if planes.shape != wanted or planes.dtype != np.uint8 or (planes > 1).any():
         yield f"encode_layout gives {planes.dtype}{list(planes.shape)}, not 0 and 1 in uint8{list(wanted)}"
     for state in board.states:
         tiles, agent = view.tiles(layout, state), view.agent(layout, state)
@@ -470,7 +482,7 @@ def layouts(
     Raises:
         VSPGymError: for sizes out of range, or for unsolvable boards from a generator.
     """
-    _strategies()
+    _need_hypothesis()
     task = get_task(task)
     low = check_int(
         task.min_size if min_size is None else min_size, "min_size", 1, task.max_size, VSPGymError
@@ -496,7 +508,9 @@ def states(
     solvable: bool | None = None,
 ) -> SearchStrategy[tuple[Any, Any]]:
     """Pairs `(layout, state)` with any reachable state, final ones included; arguments as for `layouts`."""
-    st = _strategies()
+    _need_hypothesis()
+    from hypothesis import strategies as st
+
     task = get_task(task)
     return layouts(task, min_size, max_size, solvable).flatmap(
         lambda layout: st.tuples(st.just(layout), st.sampled_from(Solution(task, layout).states))
@@ -505,7 +519,9 @@ def states(
 
 def plans(task: str | AnyPlanningTask, max_length: int = 32) -> SearchStrategy[Plan]:
     """Plans of up to `max_length` actions of the task, legal or not."""
-    st = _strategies()
+    _need_hypothesis()
+    from hypothesis import strategies as st
+
     return st.lists(st.sampled_from(get_task(task).actions), max_size=max_length).map(tuple)
 
 
@@ -515,7 +531,9 @@ def replies(task: str | AnyPlanningTask) -> SearchStrategy[tuple[str, Plan | Non
     The replies with a plan write it in the ways that models do; the others are empty, refuse, name
     things that are no actions, or are noise.
     """
-    st = _strategies()
+    _need_hypothesis()
+    from hypothesis import strategies as st
+
     task = get_task(task)
     written = st.tuples(plans(task, 12).filter(bool), st.sampled_from(_NOTATIONS)).map(
         lambda drawn: (drawn[1](task, drawn[0]), drawn[0])
@@ -580,15 +598,13 @@ def _hostile(task: AnyPlanningTask) -> list[str]:
     ]
 
 
-def _strategies() -> Any:
-    """`hypothesis.strategies`, imported when a strategy is asked for."""
+def _need_hypothesis() -> None:
     try:
-        from hypothesis import strategies
+        import hypothesis  # noqa: F401
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
             "the strategies of vsp_gym.testing need Hypothesis: pip install hypothesis", name=error.name
         ) from error
-    return strategies
 
 
 def _own_layouts(task: AnyPlanningTask, min_size: int, max_size: int) -> SearchStrategy[Any] | None:
@@ -608,7 +624,8 @@ def _own_layouts(task: AnyPlanningTask, min_size: int, max_size: int) -> SearchS
 
 
 def _generated_layouts(task: AnyPlanningTask, min_size: int, max_size: int) -> SearchStrategy[Any]:
-    st = _strategies()
+    from hypothesis import strategies as st
+
     return st.tuples(st.integers(0, (1 << 32) - 1), st.integers(min_size, max_size)).map(
         lambda drawn: task.generator.sample(np.random.default_rng([drawn[0]]), drawn[1])
     )

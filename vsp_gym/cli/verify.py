@@ -84,9 +84,8 @@ def _progress() -> Iterator[Callable[[int], object] | None]:
 
 
 def _print(report: VerifyReport, list_all: bool) -> None:
-    table = Table(
-        title=printable(f"{report.suite}: {report.root}"), title_justify="left", box=box.SIMPLE_HEAD
-    )
+    click.echo(printable(f"{report.suite}: {report.root}"))
+    table = Table(box=box.SIMPLE_HEAD)
     for heading in ("part", "level"):
         table.add_column(heading)
     for heading in ("boards", "answers", "valid", "optimal", "facts", "wrong", "broken"):

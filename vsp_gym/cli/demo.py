@@ -23,7 +23,7 @@ from vsp_gym.evaluation.results import Result, is_results, write_results
 from vsp_gym.planning import Solution
 from vsp_gym.scoring import score_reply
 
-LEDE = "Agents look at a board and say, all at once, how they would solve it. Each plan is carried out and judged."
+LEDE = "Agents see a board and say, all at once, how to solve it. Each plan is carried out and judged."
 
 
 @click.command(epilog=examples("vsp-gym demo --out demo", "vsp-gym demo --out big --boards 30 --seed 7"))

@@ -17,7 +17,7 @@ from vsp_gym.evaluation.results import parse_json
 from vsp_gym.scoring import CONVENTIONS
 
 
-class TaskType(click.ParamType):
+class TaskType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic since click 8.2
     """A task by its name; case, `-` and `_` do not matter."""
 
     name = "task"

@@ -193,8 +193,16 @@ class Session:
 @click.option("--seed", type=click.IntRange(min=0), default=None, help="Which boards.  [default: any]")
 @click.option("--difficulty", type=click.Choice(DIFFICULTIES), help="Bucket of the optimal length.")
 @click.option("--layout", metavar="FILE|JSON", help="Play this board.")
-@click.option("--window", is_flag=True, help="Play in a window (needs the extra: pip install 'vsp-gym[human]').")
-@click.option("--theme", type=click.Choice(list(THEMES)), default="classic", show_default=True, help="Look of the window.")
+@click.option(
+    "--window", is_flag=True, help="Play in a window (needs the extra: pip install 'vsp-gym[human]')."
+)
+@click.option(
+    "--theme",
+    type=click.Choice(list(THEMES)),
+    default="classic",
+    show_default=True,
+    help="Look of the window.",
+)
 def command(
     task: PlanningTask[Any, Any] | None,
     size: int | None,
@@ -326,7 +334,7 @@ else:
         rest = b""
         while select.select([descriptor], [], [], 0.05)[0]:
             rest += os.read(descriptor, 1)
-            if rest[-1:].isalpha() and rest not in (b"O",):
+            if rest[-1:].isalpha() and rest != b"O":
                 break
         if not rest:
             return "escape"

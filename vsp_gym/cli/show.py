@@ -38,7 +38,9 @@ KINDS = (".png", ".gif", ".txt", ".json")
 @click.option("--layout", metavar="FILE|JSON", help="A board instead of a random one.")
 @click.option("--plan", metavar="TEXT", help="A plan to carry out: DDRR, or L,L,PICK,D,DROP.")
 @convention_option
-@click.option("--theme", type=click.Choice(list(THEMES)), default="classic", show_default=True, help="Look of pictures.")
+@click.option(
+    "--theme", type=click.Choice(list(THEMES)), default="classic", show_default=True, help="Look of pictures."
+)
 @click.option("--image-size", type=int, default=512, show_default=True, help="Pixels of the longer side.")
 @click.option(
     "--out",
@@ -112,7 +114,9 @@ def _print(task: PlanningTask[Any, Any], board: Layout, plan: Plan | None, conve
     if shortest is None:
         click.echo("This board has no solution.")
     else:
-        click.echo(f"Shortest plan: {format_plan(shortest, task)} ({len(shortest)} steps, {_ways(solution.count())})")
+        click.echo(
+            f"Shortest plan: {format_plan(shortest, task)} ({len(shortest)} steps, {_ways(solution.count())})"
+        )
     if plan is not None:
         click.echo(score_plan(task, board, plan, convention, solution=solution).explanation)
 

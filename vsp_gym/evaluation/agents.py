@@ -102,7 +102,9 @@ AGENTS: Mapping[str, Agent] = MappingProxyType(
             Agent("oracle", "Answers with a shortest plan.", _oracle),
             Agent("first-legal", "Walks on by the first legal action to somewhere new.", _first_legal),
             Agent("random", "As many random actions as the board has rows and columns.", _random),
-            Agent("always-straight", "Repeats one legal action for the length of the board.", _always_straight),
+            Agent(
+                "always-straight", "Repeats one legal action for the length of the board.", _always_straight
+            ),
             Agent("empty-reply", "Answers nothing at all.", _empty_reply),
         )
     }

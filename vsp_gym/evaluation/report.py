@@ -12,11 +12,13 @@ puts boards together from tiles, so that its boards equal `render_rgb`'s to the 
 from __future__ import annotations
 
 import base64
+import difflib
 import hashlib
 import io
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -64,9 +66,7 @@ def write_report(
     write_whole(path, render_report(results, title=title, lede=lede, theme=theme))
 
 
-def render_report(
-    results: Sequence[Result], *, title: str, lede: str = "", theme: str = "classic"
-) -> str:
+def render_report(results: Sequence[Result], *, title: str, lede: str = "", theme: str = "classic") -> str:
     """The page of `write_report` as text."""
     if not results:
         raise VSPGymError("there are no results to report")
@@ -132,7 +132,9 @@ def _page_data(results: Sequence[Result], title: str, lede: str, theme: str) -> 
             for agent, modality in series
         ],
         "tasks": {name: _task_data(get_task(name)) for name in dict.fromkeys(r.task for r in results)},
-        "conventions": {name: CONVENTIONS[name].source if name in CONVENTIONS else "" for name in conventions},
+        "conventions": {
+            name: CONVENTIONS[name].source if name in CONVENTIONS else "" for name in conventions
+        },
         "modes": list(dict.fromkeys(result.mode for result in results)),
         "metrics": _metrics(results, series),
         "boards": boards.data(),
@@ -183,7 +185,7 @@ def _row(result: Result, boards: _Boards, series: int) -> dict[str, Any]:
     }
     if parsed.actions is not None and parsed.span is not None:
         row["span"] = list(parsed.span)
-        row["marks"] = locate_actions(result.reply, parsed.span, len(plan))
+        row["marks"] = locate_actions(result.reply, parsed.span, plan, task)
     return row
 
 
@@ -191,20 +193,33 @@ _SCORE_FIELDS = (
     "success", "optimal", "outcome", "steps", "violation", "violations", "explanation", "convention"
 )  # fmt: skip
 
-_WORD = re.compile(r"[A-Za-z]+|[←↑→↓]")
-_SYMBOL = re.compile(r"[A-Za-z←↑→↓]")
+_WORD = re.compile(r"[A-Za-z]+|[\u2190-\u21ff\u2794-\u27a1\u27f5\u27f6\u2b05-\u2b07]")
+_LETTER = re.compile("[A-Za-z]")
 
 
-def locate_actions(reply: str, span: tuple[int, int], count: int) -> list[list[int]]:
-    """Where in a reply each of a plan's `count` actions is written: `[start, end]` offsets.
+def locate_actions(
+    reply: str, span: tuple[int, int], plan: Plan, task: PlanningTask[Any, Any]
+) -> list[list[int]]:
+    """Where in a reply each action of its plan is written: `[start, end]` offsets.
 
-    Empty when the notation does not tell: an action is a word or an arrow, or else a letter.
+    Empty when the notation has no one place for each action (repeat counts, phrases of two words).
     """
-    for unit in (_WORD, _SYMBOL):
-        found = [[match.start(), match.end()] for match in unit.finditer(reply, *span)]
-        if len(found) == count:
-            return found
+    for unit in (_WORD, _LETTER):
+        found = list(unit.finditer(reply, *span))
+        if len(found) == len(plan) and all(
+            _read_action(match[0], task) == (action,) for match, action in zip(found, plan)
+        ):
+            return [[match.start(), match.end()] for match in found]
     return []
+
+
+@lru_cache(maxsize=1024)
+def _read_action(text: str, task: PlanningTask[Any, Any]) -> Plan | None:
+    return parse_plan(text, task).actions if len(text) <= LONGEST_WORD else None
+
+
+LONGEST_WORD = 16
+"""Letters of the longest word for an action, generously."""
 
 
 class _Boards:
@@ -293,11 +308,12 @@ class _Board:
         }
 
 
-def _changes(before: list[str], after: list[str]) -> Any:
-    """`after` as `[[line, text]]` that replace lines of `before`, or whole if the lengths differ."""
-    if len(before) != len(after):
-        return after
-    return [[line, new] for line, (old, new) in enumerate(zip(before, after)) if old != new]
+def _changes(before: list[str], after: list[str]) -> list[list[Any]]:
+    """`[[start, stop, lines]]`: what replaces lines `start` to `stop` (exclusive) of `before`."""
+    if len(before) == len(after):
+        return [[line, line + 1, [new]] for line, (old, new) in enumerate(zip(before, after)) if old != new]
+    edits = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return [[start, stop, after[i:j]] for kind, start, stop, i, j in edits if kind != "equal"]
 
 
 class _Atlas:

@@ -24,7 +24,7 @@ const MEASURES = {
 const MARKERS = ["M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0", "M-3.6,-3.6h7.2v7.2h-7.2z", "M0,-4.8L4.4,3.4H-4.4z",
   "M0,-5L5,0L0,5L-5,0z", "M0,4.8L4.4,-3.4H-4.4z", "M-4.5,-1.4h3.1v-3.1h2.8v3.1h3.1v2.8h-3.1v3.1h-2.8v-3.1h-3.1z"];
 const DASHES = ["", "6 3", "2 3"];
-const PAGE = 48;
+const PAGE = 60;
 
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
@@ -299,7 +299,7 @@ function endingOf(row) {
     case "violation": return `${verdictOf(row)} at step ${row.steps}`;
     case "failure": return `failure at step ${row.steps}`;
     case "unfinished": return `unfinished after ${steps(row.steps)}`;
-    default: return row.optimal ? `optimal, ${steps(row.steps)}` : `${OUTCOMES[row.outcome]}, ${steps(row.steps)} for ${BOARDS[row.board].optimal}`;
+    default: return row.optimal ? `optimal, ${steps(row.steps)}` : `${OUTCOMES[row.outcome]}, ${steps(row.steps)} (${BOARDS[row.board].optimal} would do)`;
   }
 }
 
@@ -506,13 +506,11 @@ function drawReply(row) {
 }
 
 function drawState(board) {
-  const change = board.frames[run.frames[step]].text;
-  const whole = change.length && typeof change[0] === "string";
-  const lines = whole ? change : board.text.slice();
-  const changed = new Set();
-  if (!whole) for (const [line, text] of change) { lines[line] = text; changed.add(line); }
-  $("state").replaceChildren(...lines.flatMap((line, k) =>
-    [changed.has(k) ? h("span", { class: "changed" }, line) : line, "\n"]));
+  const lines = board.text.map((line) => ({ line, changed: false }));
+  for (const [start, stop, text] of board.frames[run.frames[step]].text.slice().reverse())
+    lines.splice(start, stop - start, ...text.map((line) => ({ line, changed: true })));
+  $("state").replaceChildren(...lines.flatMap(({ line, changed }) =>
+    [changed ? h("span", { class: "changed" }, line) : line, "\n"]));
 }
 
 const PLAY = "M4 2.5v11L13 8z", PAUSE = "M3.5 3h3v10h-3zM9.5 3h3v10h-3z";

@@ -202,3 +202,9 @@ def test_every_error_is_a_value_error() -> None:
     assert issubclass(LayoutError, VSPGymError)
     assert issubclass(UnknownNameError, VSPGymError)
     assert issubclass(VSPGymError, ValueError)
+
+
+def test_a_long_name_does_not_flood_the_message() -> None:
+    with pytest.raises(UnknownNameError) as caught:
+        get_task("maze" * 100_000)
+    assert len(str(caught.value)) < 300

@@ -23,6 +23,6 @@ class UnknownNameError(VSPGymError):
 
     def __init__(self, kind: str, value: object, allowed: Iterable[str]) -> None:
         self.allowed = tuple(allowed)
-        message = f"unknown {kind} {value!r}; allowed: {', '.join(self.allowed) or 'none'}"
-        nearest = difflib.get_close_matches(str(value), self.allowed, n=1)
+        message = f"unknown {kind} {value!r:.80}; allowed: {', '.join(self.allowed) or 'none'}"
+        nearest = difflib.get_close_matches(str(value)[:80], self.allowed, n=1)
         super().__init__(f"{message}. Did you mean {nearest[0]!r}?" if nearest else message)

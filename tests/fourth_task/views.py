@@ -9,6 +9,7 @@ from fourth_task.rules import KeyDoorLayout, KeyDoorState
 from vsp_gym.core import Action, Cell
 from vsp_gym.envs.base import PictureView
 from vsp_gym.render.canvas import Canvas
+from vsp_gym.render.shapes import Paint, shape
 from vsp_gym.render.themes import Look, Theme
 from vsp_gym.render.tiles import AGENT_CODES, agent_code, agent_of, draw_grid
 
@@ -19,6 +20,13 @@ agent's hands adds `AGENT_CODES`."""
 KINDS = 7
 
 ROLE = {DOOR: "door", KEY: "key", TRACE: "trace", GOAL: "goal", START: "start"}
+
+
+@shape
+def door(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
+    """A door with a knob."""
+    canvas.rounded(0.1, 0.0, 0.9, 1.0, 0.1, paint.main)
+    canvas.disc(0.74, 0.52, 0.07, paint.detail)
 
 
 class KeyDoorPicture(PictureView[KeyDoorLayout, KeyDoorState]):
@@ -39,7 +47,7 @@ class KeyDoorPicture(PictureView[KeyDoorLayout, KeyDoorState]):
     looks = {
         "default": {
             "key": Look("diamond", (212, 160, 23), "a golden diamond", 0.5, (255, 240, 190), (90, 66, 8)),
-            "door": Look("tile", (139, 84, 44), "a brown door", 0.8),
+            "door": Look("door", (139, 84, 44), "a brown door", 0.8, (240, 205, 110)),
         },
     }
 

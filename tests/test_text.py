@@ -293,6 +293,15 @@ def test_the_wrong_layout_or_task() -> None:
         describe("mase", LAKE)
 
 
+@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize(
+    "state", [(9, 9), (-1, 0), (0.5, 0), 7, "here", (1, 2, 3), [(9, 9), True, False], ((0, 0),)]
+)
+def test_no_state_of_the_board(name: str, state: Any) -> None:
+    with pytest.raises(VSPGymError, match="is no state of a"):
+        describe(name, EXAMPLES[name][0], state)
+
+
 def test_compact() -> None:
     lake = FrozenLakeLayout.from_rows(["SFFF", "FHFH", "FFFH", "HFFG"])
     assert len(describe("frozen_lake", lake)) < 400

@@ -165,6 +165,30 @@ def test_folders_without_boards_are_no_success(tmp_path: Path) -> None:
     assert "none of the folders table" in only_error(verify_suite("ucsb-vsp", tmp_path)).reason
 
 
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("ucsb-vsp", "VSP-main/maze/task3/maps/level3"),
+        ("ucsb-vsp", "VSP-main/maze/task1/maps/level3/table"),
+        ("diffthinker", "Maze/3_test"),
+        ("diffthinker", "FrozenLake/4_test/table"),
+        ("mgsd", "maze/level3/text"),
+        ("visualplanning", "dataset/maze/tokenized_dataset/SFT/test_dataset.jsonl"),
+    ],
+)
+def test_an_emptied_level_is_reported(name: str, folder: str, tmp_path: Path) -> None:
+    WRITERS[name](tmp_path)
+    path = tmp_path / folder
+    if path.is_dir():
+        shutil.rmtree(path)
+        path.mkdir()
+    else:
+        path.write_text("\n")
+    report = verify_suite(name, tmp_path)
+    assert report.errors
+    assert all(error.path.is_relative_to(path.parent) for error in report.errors)
+
+
 def test_unknown_suite() -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'ucsb-vsp'"):
         read_suite("ucsb_vsp", ".")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NamedTuple
@@ -124,3 +124,15 @@ class Suite(ABC):
     @abstractmethod
     def read(self, root: Path) -> Iterator[SuiteItem | SuiteError]:
         """All boards below the folder that `find_root` found, one at a time."""
+
+
+def not_empty(
+    stream: Iterable[SuiteItem | SuiteError], part: str, level: str, path: Path
+) -> Iterator[SuiteItem | SuiteError]:
+    """What is read from `path`, or the error that there is nothing: an empty folder is no success."""
+    empty = True
+    for found in stream:
+        empty = False
+        yield found
+    if empty:
+        yield SuiteError(part, level, path, "there is no board in it")

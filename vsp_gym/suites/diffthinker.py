@@ -19,7 +19,7 @@ from pathlib import Path
 from vsp_gym.core import LayoutT, Plan
 from vsp_gym.envs.maze import MazeLayout
 from vsp_gym.errors import FormatError, VSPGymError
-from vsp_gym.suites.base import Claim, Suite, SuiteError, SuiteItem
+from vsp_gym.suites.base import Claim, Suite, SuiteError, SuiteItem, not_empty
 from vsp_gym.suites.claims import OptimalLength, ReferencePlan, parse_letters
 from vsp_gym.suites.files import MAX_JSON_BYTES, list_names, natural_key, parse_json, read_text
 from vsp_gym.suites.mazes import parse_maze_file
@@ -52,13 +52,15 @@ class DiffThinker(Suite):
             mazes = _Folder(
                 "maze", "Maze", level, int(level), folder / "path.json", "", folder, name_counts_cells=True
             )
-            yield from self._with_plans(_maze_boards(folder, "Maze", level), mazes)
+            found = self._with_plans(_maze_boards(folder, "Maze", level), mazes)
+            yield from not_empty(found, "Maze", level, folder)
 
     def _read_lakes(
         self, part: str, level: str, size: int, folder: Path, pictures: Path
     ) -> Iterator[SuiteItem | SuiteError]:
         lakes = _Folder("frozen_lake", part, level, size, folder / "metadata.json", ".png", pictures)
-        yield from self._with_plans(read_boards(folder, part, level), lakes)
+        found = self._with_plans(read_boards(folder, part, level), lakes)
+        yield from not_empty(found, part, level, folder)
 
     def _with_plans(
         self, boards: Iterator[Board[LayoutT] | SuiteError], folder: _Folder

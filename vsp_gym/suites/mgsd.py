@@ -18,7 +18,7 @@ from vsp_gym.envs import TASKS
 from vsp_gym.envs.frozen_lake import FrozenLakeLayout
 from vsp_gym.envs.maze import MazeLayout
 from vsp_gym.errors import FormatError, UnknownNameError, VSPGymError
-from vsp_gym.suites.base import Claim, Suite, SuiteError, SuiteItem
+from vsp_gym.suites.base import Claim, Suite, SuiteError, SuiteItem, not_empty
 from vsp_gym.suites.claims import (
     DifficultyBucket,
     Distances,
@@ -188,13 +188,16 @@ class MGSD(Suite):
             part = parent.name if parent == root else parent.relative_to(root).as_posix()
             match = _LEVEL.fullmatch(folder.name)
             level = match[1] if match else folder.name
-            pictures = set(list_names(folder / "image", ".png"))
-            for name in list_names(folder / "text", ".txt"):
-                path = folder / "text" / name
-                try:
-                    yield self._read_file(part, level, path, pictures)
-                except VSPGymError as error:
-                    yield SuiteError(part, level, path, str(error))
+            yield from not_empty(self._read_level(part, level, folder), part, level, folder / "text")
+
+    def _read_level(self, part: str, level: str, folder: Path) -> Iterator[SuiteItem | SuiteError]:
+        pictures = set(list_names(folder / "image", ".png"))
+        for name in list_names(folder / "text", ".txt"):
+            path = folder / "text" / name
+            try:
+                yield self._read_file(part, level, path, pictures)
+            except VSPGymError as error:
+                yield SuiteError(part, level, path, str(error))
 
     def _read_file(self, part: str, level: str, path: Path, pictures: set[str]) -> SuiteItem:
         file = _parse(path, read_text(path))

@@ -16,7 +16,7 @@ from typing import Generic
 from vsp_gym.core import Layout, LayoutT
 from vsp_gym.envs.frozen_lake import FrozenLakeLayout
 from vsp_gym.errors import FormatError, VSPGymError
-from vsp_gym.suites.base import Claim, Suite, SuiteError, SuiteItem
+from vsp_gym.suites.base import Claim, Suite, SuiteError, SuiteItem, not_empty
 from vsp_gym.suites.claims import ChoiceAnswer, Fact, SafetyAnswer, SameBoard, YesNoAnswer, parse_letters
 from vsp_gym.suites.files import list_names, natural_key, read_text
 from vsp_gym.suites.lakes import parse_position, parse_rows, parse_sentences, parse_symbols, parse_table
@@ -103,7 +103,7 @@ class UCSBVSP(Suite):
             ("task4", self._read_plans),
         ):
             for level, number, folder in level_folders(root / part / "maps"):
-                yield from reader(part, level, number, folder)
+                yield from not_empty(reader(part, level, number, folder), part, level, folder)
 
     def _item(
         self, part: str, level: str, board: Lake, folder: Path, pictures: set[str], *claims: Claim

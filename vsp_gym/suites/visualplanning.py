@@ -16,7 +16,7 @@ from vsp_gym.envs import TASKS
 from vsp_gym.envs.frozen_lake import FrozenLakeLayout
 from vsp_gym.envs.maze import MazeLayout
 from vsp_gym.errors import FormatError, VSPGymError
-from vsp_gym.suites.base import Claim, Suite, SuiteError, SuiteItem
+from vsp_gym.suites.base import Claim, Suite, SuiteError, SuiteItem, not_empty
 from vsp_gym.suites.claims import Distances, Fact, ReferenceStates
 from vsp_gym.suites.files import cell_of_index, get_field, parse_int, parse_json, read_lines, to_cell
 from vsp_gym.suites.mazes import walls_of_sides
@@ -118,7 +118,7 @@ class VisualPlanning(Suite):
         for part, (task, reader) in _DATA_SETS.items():
             path = root / part / _FILE
             if path.exists():
-                yield from self._read_file(part, path, task, reader)
+                yield from not_empty(self._read_file(part, path, task, reader), part, "", path)
 
     def _read_file(
         self, part: str, path: Path, task: str, reader: _Reader

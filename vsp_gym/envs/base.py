@@ -5,15 +5,21 @@ A task is one folder under `vsp_gym/envs/` and one entry in `vsp_gym.envs.TASKS`
 | file | class | answers |
 |---|---|---|
 | `rules.py` | a `Task` | what an action does |
+| `form.py` | a `BoardForm` | the board as bytes, for keys and mirror images |
 | `generator.py` | a `Generator` | random solvable boards of a given difficulty |
 | `text.py` | a `TextView` | the state in words, and back |
 | `views.py` | a `PictureView` | the state in tiles, and how a tile is drawn |
+| `questions.py` | a `QuestionSet` | what can be asked about a picture, with the true answers |
+| `statement.py` | a `Statement` | what a model says that it sees, and back |
+| `prompts/` | text files | the words for a model: the rules, and how to state the state |
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, get_args
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +27,8 @@ import numpy.typing as npt
 from vsp_gym.core import Action, Cell, LayoutT, StateT, Task, check_int
 from vsp_gym.errors import UnknownNameError, VSPGymError
 from vsp_gym.planning import Solution
+from vsp_gym.render.tiles import Glyph, agent_glyph
+from vsp_gym.symmetry import Board, BoardForm
 
 if TYPE_CHECKING:
     from vsp_gym.render.canvas import Canvas
@@ -31,14 +39,28 @@ Difficulty = Literal["easy", "medium", "hard"]
 DIFFICULTIES: tuple[Difficulty, ...] = get_args(Difficulty)
 
 
+@lru_cache(maxsize=64)
+def _cells(size: int) -> tuple[Cell, ...]:
+    """The cells of a square board, row by row."""
+    return tuple(Cell(row, col) for row in range(size) for col in range(size))
+
+
 class Generator(Generic[LayoutT, StateT]):
     """Draws solvable boards.
+
+    A board is drawn in three steps: its ground (`ground`), the target, and the start at the right
+    distance from it. So every ground can give every difficulty that its size allows, and a data set
+    can ask for targets that put the board into one of its splits (`among`).
 
     Every random number comes from `rng.random()`, so that the same generator state gives the same
     board on every machine and NumPy version.
     """
 
-    max_tries: ClassVar[int] = 1000
+    rules: ClassVar[Task[Any, Any]]
+    """The task's rules."""
+    form: ClassVar[BoardForm[Any]]
+    """The task's boards as bytes."""
+    max_tries: ClassVar[int] = 100_000
     """How many candidate boards `draw` may reject before it gives up."""
 
     def thresholds(self, size: int) -> tuple[int, int]:
@@ -63,27 +85,61 @@ class Generator(Generic[LayoutT, StateT]):
             raise UnknownNameError("difficulty", difficulty, DIFFICULTIES)
         return {"easy": (1, easy), "medium": (easy + 1, medium), "hard": (medium + 1, unbounded)}[difficulty]
 
-    def candidate(self, rng: np.random.Generator, size: int) -> Solution[LayoutT, StateT] | None:
-        """A random board solved for every cell where the agent could start, or None if it is no board.
+    def ground(self, rng: np.random.Generator, size: int) -> bytes:
+        """A random board of side `size` without target and start, as in `vsp_gym.symmetry.Board`."""
+        raise NotImplementedError
 
-        The layout's own start is a placeholder: `draw` chooses it.
+    def sites(self, ground: bytes) -> Sequence[int]:
+        """The cells where the target and the start may be, in order: by default those with code 0."""
+        return [cell for cell, code in enumerate(ground) if not code]
+
+    def state(self, cell: Cell) -> StateT:
+        """The state in which a board begins whose start is `cell`."""
+        raise NotImplementedError
+
+    def grounds(self, size: int) -> Iterable[bytes] | None:
+        """Every ground that `ground` can draw, in a fixed order, or None if they are too many to list."""
+        return None
+
+    def count_boards(self, size: int) -> tuple[int, str] | None:
+        """How many solvable boards of side `size` there are, and how that is known; None if it is not."""
+        return None
+
+    def weight(self, ground: bytes) -> float:
+        """How likely `ground` is compared to others that `grounds` lists."""
+        return 1.0
+
+    def straight_length(self, layout: LayoutT) -> int:
+        """The length of a shortest plan were there nothing in the way."""
+        raise NotImplementedError
+
+    def arena(self, size: int, ground: bytes, target: int) -> Solution[LayoutT, StateT]:
+        """A board without a start, solved from every cell where the agent could begin.
+
+        `states` begins with the states of `sites(ground)` without `target`, in order.
         """
-        raise NotImplementedError
-
-    def with_start(self, layout: LayoutT, start: StateT) -> LayoutT:
-        """`layout` with its start where the agent is in `start`."""
-        raise NotImplementedError
-
-    def starts(self, solution: Solution[LayoutT, StateT]) -> list[StateT]:
-        """The states in which a board may begin, in a fixed order."""
-        raise NotImplementedError
+        cells = _cells(size)
+        starts = [cell for cell in self.sites(ground) if cell != target]
+        layout = self.form.decode(Board(size, size, ground, target, starts[0]))
+        return Solution(self.rules, layout, [self.state(cells[start]) for start in starts])
 
     def draw(
-        self, rng: np.random.Generator, size: int, difficulty: Difficulty | None = None
+        self,
+        rng: np.random.Generator,
+        size: int,
+        difficulty: Difficulty | None = None,
+        among: Callable[[bytes], Sequence[int]] | None = None,
     ) -> Solution[LayoutT, StateT]:
         """A random solvable board of side `size`, with its solution.
 
-        The start is uniform among the cells at a distance that the difficulty allows.
+        The target is uniform among the cells that are allowed, the start among those at a distance that
+        the difficulty allows.
+
+        Args:
+            rng: where random numbers come from.
+            size: side of the board.
+            difficulty: the bucket of the optimal length; None for any.
+            among: the cells of a ground where the target may be (a part of `sites`); all if None.
 
         Raises:
             UnknownNameError: for an unknown difficulty.
@@ -91,17 +147,18 @@ class Generator(Generic[LayoutT, StateT]):
         """
         shortest, longest = self.length_range(size, difficulty)
         for _ in range(self.max_tries):
-            solution = self.candidate(rng, size)
-            if solution is None:
+            ground = self.ground(rng, size)
+            sites = self.sites(ground)
+            targets = sites if among is None else among(ground)
+            if not targets or len(sites) < 2:
                 continue
-            starts = [
-                state
-                for state in self.starts(solution)
-                if (d := solution.distance(state)) is not None and shortest <= d <= longest
-            ]
+            target = targets[int(rng.random() * len(targets))]
+            arena = self.arena(size, ground, target)
+            starts = arena.starts_within(shortest, longest)
             if starts:
-                start = starts[int(rng.random() * len(starts))]
-                return solution.restarted(self.with_start(solution.layout, start))
+                number = starts[int(rng.random() * len(starts))]
+                start = [cell for cell in sites if cell != target][number]
+                return arena.restarted(self.form.decode(Board(size, size, ground, target, start)))
         raise VSPGymError(
             f"no board of size {size} with difficulty {difficulty!r} in {self.max_tries} tries; "
             "ask for another size or difficulty"
@@ -155,20 +212,25 @@ class PictureView(Generic[LayoutT, StateT]):
         Raises:
             VSPGymError: if the state has a cell that is not on the board.
         """
-        return self.batch_tiles([layout], [state], facing)[0]
+        tiles: npt.NDArray[np.uint16] = self.batch_tiles([layout], [state], [facing])[0]
+        return tiles
 
     def batch_tiles(
-        self, layouts: Sequence[LayoutT], states: Sequence[StateT], facing: Action | None = None
+        self,
+        layouts: Sequence[LayoutT],
+        states: Sequence[StateT],
+        facings: Sequence[Action | None] | None = None,
     ) -> npt.NDArray[np.uint16]:
         """`[boards, rows, cols]`: `tiles` of boards that have the same shape."""
+        facings = facings or [None] * len(layouts)
         rows, cols = layouts[0].rows, layouts[0].cols
         codes = np.frombuffer(b"".join(map(self.cells, layouts)), np.uint8).astype(np.uint16)
         where: list[int] = []
         tiles: list[int] = []
-        for board, (layout, state) in enumerate(zip(layouts, states)):
+        for board, (layout, state, facing) in enumerate(zip(layouts, states, facings)):
             for (row, col), tile in self.changes(layout, state, facing).items():
                 if not (0 <= row < rows and 0 <= col < cols):
-                    raise VSPGymError(f"the state {state!r} is not on a board of {rows}x{cols}")
+                    self.check_state(layout, state)
                 where.append((board * rows + row) * cols + col)
                 tiles.append(tile)
         codes[where] = tiles
@@ -188,6 +250,24 @@ class PictureView(Generic[LayoutT, StateT]):
         """
         return tuple((theme.look(role).words, meaning) for role, meaning in self.meanings.items())
 
+    def glyphs(self, layout: LayoutT, state: StateT, facing: Action | None = None) -> list[list[Glyph]]:
+        """The board for a terminal, line by line.
+
+        Unless a task draws something better, a cell is the first letter of the first of its `planes`.
+        """
+        agent = self.agent(layout, state)
+        planes = self.encode_layout(layout).astype(bool)
+        letters = np.select(list(planes), [name[0].upper() for name in self.planes], ".")
+        rows = [[Glyph(f"{letter} ", "floor") for letter in row] for row in letters.tolist()]
+        rows[agent.row][agent.col] = Glyph(f"{agent_glyph(facing)} ", "agent")
+        return rows
+
+    def check_state(self, layout: LayoutT, state: StateT) -> None:
+        """Raise `VSPGymError` if the agent is not on the board."""
+        row, col = self.agent(layout, state)
+        if not (0 <= row < layout.rows and 0 <= col < layout.cols):
+            raise VSPGymError(f"the state {state!r} is not on a board of {layout.rows}x{layout.cols}")
+
     def agent(self, layout: LayoutT, state: StateT) -> Cell:
         """The agent's cell."""
         raise NotImplementedError
@@ -201,12 +281,63 @@ class PictureView(Generic[LayoutT, StateT]):
         return ()
 
 
+AnswerKind = Literal["int", "size", "cell", "cells", "actions", "directions", "yes_no"]
+"""What an answer to a question is; see `vsp_gym.perception.Question.gold` for the types."""
+
+
+@dataclass(frozen=True)
+class Ask(Generic[LayoutT, StateT]):
+    """A question that can be asked about any picture of a task."""
+
+    name: str
+    """Snake case, unique in the task: `"goal_position"`."""
+    kind: AnswerKind
+    prompt: str
+    """The question, in the same words for every board."""
+    gold: Callable[[LayoutT, StateT], Any]
+    """The true answer, from the rules and the state."""
+
+
+class QuestionSet(Generic[LayoutT, StateT]):
+    """What can be asked about pictures of one task, besides what can be asked about every task's.
+
+    `vsp_gym.perception` asks for the size, the agent's cell and the legal actions of every task.
+    """
+
+    asks: ClassVar[tuple[Ask[Any, Any], ...]] = ()
+    """The task's own questions, in a fixed order."""
+
+
+class Statement(Generic[LayoutT, StateT]):
+    """The state in words as a model says it: short, regular, and enough to rebuild the board.
+
+    `parse(state(layout, board_state)) == (layout, board_state)` for every state, whatever prose is around.
+    """
+
+    def state(self, layout: LayoutT, state: StateT) -> str:
+        """A few short lines that begin with the size and end without a newline."""
+        raise NotImplementedError
+
+    def parse(self, text: str) -> tuple[LayoutT, StateT]:
+        """The board that a text states, lenient about its words and strict about what they mean.
+
+        Args:
+            text: a reply up to its `<answer>` block, without its thoughts.
+
+        Raises:
+            FormatError: if a part is missing, unclear or contradicts another; the message is a clause.
+        """
+        raise NotImplementedError
+
+
 class PlanningTask(Task[LayoutT, StateT]):
     """A whole task: the rules and everything that the package needs besides."""
 
     generator: Generator[LayoutT, StateT]
     text: TextView[LayoutT, StateT]
     picture: PictureView[LayoutT, StateT]
+    questions: QuestionSet[LayoutT, StateT] = QuestionSet()
+    statement: Statement[LayoutT, StateT] = Statement()
 
     @property
     def env_id(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import pairwise
 from threading import Lock
 from typing import Any
 
@@ -110,8 +111,8 @@ class _Lines:
     def tile(self, slot: int, height: int, width: int) -> Pixels:
         """A tile: `uint8[height, width, channels]`."""
         start = self._grid.first_line(height)
-        kinds = self._kind_of_line[start : start + height]
-        return self._pixels[width][slot, kinds].reshape(height, width, self._channels)
+        lines: Pixels = self._pixels[width][slot, self._kind_of_line[start : start + height]]
+        return lines.reshape(height, width, self._channels)
 
     def assemble(self, slots: npt.NDArray[np.intp], out: Pixels) -> None:
         """Write pictures of the tiles in `slots` `[boards, rows, cols]` to `out`."""
@@ -145,7 +146,7 @@ class _Lines:
         which = (slots * self._kinds).transpose(2, 0, 1)[:, :, self._row]
         which += self._kind
         boards = out if self._copies is None else np.empty((len(out), lines, line), np.uint8)
-        for col, (left, right) in enumerate(zip(lefts, lefts[1:])):
+        for col, (left, right) in enumerate(pairwise(lefts)):
             items = self._items[right - left]
             start, strides = left * self._channels, (lines * line, line)
             strip = np.ndarray(which[col].shape, items.dtype, boards.data, start, strides)
@@ -184,11 +185,11 @@ class Atlas:
     def _need(self, tiles: npt.NDArray[np.uint16]) -> tuple[npt.NDArray[np.intp], _Lines]:
         """Where each of `tiles` is, drawing those that are missing."""
         with self._lock:
-            highest = int(tiles.max())
+            highest = int(np.max(tiles))
             if highest >= len(self._slots):
                 self._slots = np.append(self._slots, np.full(highest + 64, -1, np.intp))
             slots = self._slots[tiles]
-            if slots.min() < 0:
+            if np.min(slots) < 0:
                 if self._lines.nbytes > CACHE_BYTES:
                     self._clear()
                     self._slots = np.full(highest + 64, -1, np.intp)

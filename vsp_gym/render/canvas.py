@@ -52,12 +52,12 @@ class Canvas:
     @property
     def height(self) -> int:
         """Pixels from the top of the tile to its bottom."""
-        return self.pixels.shape[0]
+        return int(self.pixels.shape[0])
 
     @property
     def width(self) -> int:
         """Pixels from the left of the tile to its right."""
-        return self.pixels.shape[1]
+        return int(self.pixels.shape[1])
 
     def within(self, x0: float, y0: float, x1: float, y1: float) -> Canvas:
         """A canvas whose unit square is the given rectangle of this one."""

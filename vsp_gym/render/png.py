@@ -45,7 +45,7 @@ def render_png(
     shape = check_boards(task, [layout], [state])
     pixels = check_render_size(task, shape, size, theme)
     sheet = get_sheet(task, get_theme(theme), pixels, shape)
-    tiles = task.picture.batch_tiles([layout], [state], facing)
+    tiles = task.picture.batch_tiles([layout], [state], [facing])
     palette = sheet.palette(tiles)
     if len(palette) > 256:
         rgb = np.empty((1, *pixels, 3), np.uint8)

@@ -77,7 +77,10 @@ def render_rgb(
             is not on the board.
     """
     states = [task.initial(layout) if state is None else state]
-    return render_batch(task, [layout], states, size=size, theme=theme, facing=facing)[0]
+    picture: npt.NDArray[np.uint8] = render_batch(
+        task, [layout], states, size=size, theme=theme, facings=[facing]
+    )[0]
+    return picture
 
 
 def render_batch(
@@ -87,7 +90,7 @@ def render_batch(
     *,
     size: int = 256,
     theme: str | Theme = "classic",
-    facing: Action | None = None,
+    facings: Sequence[Action | None] | None = None,
     out: npt.NDArray[np.uint8] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Many boards of one shape as pictures, several times faster than one by one.
@@ -96,7 +99,9 @@ def render_batch(
         task: the task.
         layouts: the boards, all with the same number of rows and columns.
         states: what moves on each (the initial states if None).
-        size, theme, facing: as for `render_rgb`.
+        size: as for `render_rgb`.
+        theme: as for `render_rgb`.
+        facings: each agent's last move, if it is to be seen.
         out: a C-contiguous array to write to, which is faster than a new one for every batch.
 
     Returns:
@@ -111,10 +116,10 @@ def render_batch(
         raise VSPGymError("there are no layouts to draw")
     if states is None:
         states = [task.initial(layout) for layout in layouts]
-    shape = check_boards(task, layouts, states)
+    shape = check_boards(task, layouts, states, facings)
     pixels = check_render_size(task, shape, size, theme)
     out = _check_out(out, (len(layouts), *pixels, 3))
-    tiles = task.picture.batch_tiles(layouts, states, facing)
+    tiles = task.picture.batch_tiles(layouts, states, facings)
     get_sheet(task, get_theme(theme), pixels, shape).rgb.assemble(tiles, out)
     return out
 
@@ -130,7 +135,10 @@ def _check_out(out: npt.NDArray[np.uint8] | None, shape: tuple[int, ...]) -> npt
 
 
 def check_boards(
-    task: PlanningTask[LayoutT, StateT], layouts: Sequence[LayoutT], states: Sequence[StateT]
+    task: PlanningTask[LayoutT, StateT],
+    layouts: Sequence[LayoutT],
+    states: Sequence[StateT],
+    facings: Sequence[Action | None] | None = None,
 ) -> tuple[int, int]:
     """The `(rows, cols)` that all layouts share; raises `VSPGymError` if they cannot be drawn together."""
     for layout in layouts:
@@ -142,4 +150,19 @@ def check_boards(
         raise VSPGymError(f"boards drawn together must have one shape, not {sizes}")
     if len(layouts) != len(states):
         raise VSPGymError(f"{len(layouts)} layouts need as many states, not {len(states)}")
+    if facings is not None and len(layouts) != len(facings):
+        raise VSPGymError(f"{len(layouts)} layouts need as many facings, not {len(facings)}")
     return shapes.pop()
+
+
+def legend(
+    task: PlanningTask[LayoutT, StateT], theme: str | Theme = "classic"
+) -> tuple[tuple[str, str], ...]:
+    """What pictures of a task show in a theme: pairs such as `("a yellow dot", "the agent")`.
+
+    The words come from the looks that are drawn, so they cannot disagree with the picture.
+
+    Raises:
+        UnknownNameError: for an unknown theme.
+    """
+    return task.picture.legend(get_theme(theme).adapted(task.name, task.picture.looks))

@@ -39,16 +39,15 @@ def beak(canvas: Canvas, color: Color, facing: Action | None) -> None:
         canvas.turned(facing).polygon([(0.62, 0.02), (1.34, 0.5), (0.62, 0.98)], color)
 
 
+def pointer(canvas: Canvas, color: Color, facing: Action) -> None:
+    """Show the facing of a sprite that has no picture of it: a small point at its side."""
+    canvas.turned(facing).polygon([(0.8, 0.34), (1.0, 0.5), (0.8, 0.66)], color)
+
+
 @shape
 def plain(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
     """A filled rectangle."""
     canvas.rect(0, 0, 1, 1, paint.main)
-
-
-@shape
-def tile(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
-    """A filled square with round corners."""
-    canvas.rounded(0, 0, 1, 1, 0.14, paint.main)
 
 
 @shape
@@ -104,8 +103,8 @@ def diamond(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
 @shape
 def square(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
     """The frame of a square."""
-    for box in ((0, 0, 1, 0.12), (0, 0.88, 1, 1), (0, 0, 0.12, 1), (0.88, 0, 1, 1)):
-        canvas.rect(*box, paint.main)
+    for x0, y0, x1, y1 in ((0, 0, 1, 0.12), (0, 0.88, 1, 1), (0, 0, 0.12, 1), (0.88, 0, 1, 1)):
+        canvas.rect(x0, y0, x1, y1, paint.main)
 
 
 @shape

@@ -10,14 +10,16 @@ The words of a look are what prompts say about it; nothing else in the package d
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from vsp_gym.core import Action
 from vsp_gym.errors import UnknownNameError, VSPGymError
 from vsp_gym.render.canvas import Canvas, Color
-from vsp_gym.render.shapes import SHAPES, Paint
+from vsp_gym.render.shapes import SHAPES, Paint, pointer
 
 ROLES: Mapping[str, str] = MappingProxyType(
     {
@@ -54,6 +56,8 @@ class Look:
     """Third colour (the second one if None)."""
     sharp: bool = False
     """Whether edges are hard instead of antialiased."""
+    sprites: Mapping[Action | None, npt.NDArray[np.uint8]] | None = None
+    """Pictures `uint8[height, width, 4]` drawn instead of the shape: by facing, None for any other."""
 
     def __post_init__(self) -> None:
         if self.shape not in SHAPES:
@@ -61,10 +65,15 @@ class Look:
 
     def draw(self, canvas: Canvas, facing: Action | None = None) -> None:
         """Draw the role in the middle of `canvas`."""
-        canvas = canvas.sharp() if self.sharp else canvas
-        detail = self.color if self.detail is None else self.detail
-        paint = Paint(self.color, detail, detail if self.outline is None else self.outline)
-        SHAPES[self.shape](canvas.scaled(self.size), paint, facing)
+        canvas = (canvas.sharp() if self.sharp else canvas).scaled(self.size)
+        if self.sprites is None:
+            detail = self.color if self.detail is None else self.detail
+            paint = Paint(self.color, detail, detail if self.outline is None else self.outline)
+            SHAPES[self.shape](canvas, paint, facing)
+        else:
+            canvas.image(self.sprites.get(facing, self.sprites[None]))
+            if facing is not None and facing not in self.sprites:
+                pointer(canvas, self.color, facing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,13 +86,15 @@ class Theme:
 
     name: str
     roles: Mapping[str, Look]
-    """The look of every role."""
+    """The look of every role, or of those that differ from `base`."""
     tasks: Mapping[str, Mapping[str, Look]] = field(default_factory=dict)
-    """Looks for one task only, by the task's name; they come before the task's own."""
+    """Looks for one task only, by the task's name."""
+    base: Theme | None = None
+    """The theme that this one varies."""
 
     def __post_init__(self) -> None:
         missing = [role for role in ROLES if role not in self.roles]
-        if missing:
+        if self.base is None and missing:
             raise VSPGymError(f"theme {self.name!r} has no look for {', '.join(missing)}")
 
     def look(self, role: str) -> Look:
@@ -91,6 +102,8 @@ class Theme:
         try:
             return self.roles[role]
         except KeyError:
+            if self.base is not None:
+                return self.base.look(role)
             raise UnknownNameError(f"role of theme {self.name!r}", role, self.roles) from None
 
     def draw(self, canvas: Canvas, role: str, facing: Action | None = None) -> None:
@@ -101,21 +114,16 @@ class Theme:
         """The theme as a task sees it.
 
         A role's look is the first of: this theme's for the task, the task's for this theme, this theme's
-        own, the task's for the theme `default`.
+        own, and then what the theme that it varies has for the task. For a theme that varies none, the
+        task's for the theme `default` comes last.
 
         Args:
             task: the task's name.
             looks: the task's looks by theme and role (`PictureView.looks`).
         """
-        return replace(
-            self,
-            roles={
-                **looks.get(DEFAULT, {}),
-                **self.roles,
-                **looks.get(self.name, {}),
-                **self.tasks.get(task, {}),
-            },
-        )
+        inherited = looks.get(DEFAULT, {}) if self.base is None else self.base.adapted(task, looks).roles
+        own = {**self.roles, **looks.get(self.name, {}), **self.tasks.get(task, {})}
+        return Theme(self.name, {**inherited, **own})
 
 
 DEFAULT = "default"
@@ -125,7 +133,7 @@ WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 
 def _classic() -> Theme:
     """The looks of MGSD (arXiv 2606.06076), on which published checkpoints were trained."""
-    yellow, blue, red = (255, 255, 0), (0, 0, 255), (255, 24, 16)
+    yellow, blue = (255, 255, 0), (0, 0, 255)
     return Theme(
         "classic",
         {
@@ -158,7 +166,7 @@ def _default() -> Theme:
             "agent": Look("bot", orange, "an orange robot", 0.56, WHITE, ink),
             "object": Look("device", (93, 135, 214), "a blue printer", 0.7, (255, 214, 92), ink),
             "trace": Look("corners", (186, 194, 208), "four small grey corners", 0.7),
-            "surface": Look("plain", (196, 146, 98), "a brown table", detail=(163, 115, 70)),
+            "surface": Look("plain", (196, 146, 98), "a brown table", outline=(150, 104, 62)),
         },
     )
 
@@ -181,14 +189,14 @@ def _high_contrast() -> Theme:
             "agent": Look("arrow", orange, "an orange arrowhead with a black outline", 0.62, BLACK),
             "object": Look("printer", vermilion, "a red-orange printer with a black slot", 0.64, BLACK),
             "trace": Look("corners", BLACK, "four small black corners", 0.7),
-            "surface": Look("plain", (86, 180, 233), "a sky-blue table"),
+            "surface": Look("plain", (86, 180, 233), "a sky-blue table with a black edge", outline=BLACK),
         },
     )
 
 
 def _inverted() -> Theme:
     """The colours of `classic` turned into their opposites."""
-    blue, yellow, cyan = (0, 0, 255), (255, 255, 0), (0, 231, 239)
+    blue, yellow = (0, 0, 255), (255, 255, 0)
     return Theme(
         "inverted",
         {
@@ -221,7 +229,7 @@ def _blueprint() -> Theme:
             "agent": Look("diamond", line, "a white diamond with a blue middle", 0.5, paper),
             "object": Look("printer", line, "a white printer with a blue slot", 0.62, paper),
             "trace": Look("corners", pale, "four small pale blue corners", 0.7),
-            "surface": Look("plain", pale, "a pale blue table", detail=line),
+            "surface": Look("plain", pale, "a pale blue table with a white edge", outline=line),
         },
     )
 

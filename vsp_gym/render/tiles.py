@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from vsp_gym.core import MOVES, Action
 from vsp_gym.render.canvas import Canvas
 from vsp_gym.render.themes import Theme
@@ -18,6 +20,19 @@ def agent_code(facing: Action | None) -> int:
 def agent_of(code: int) -> Action | None:
     """The facing that `agent_code` encoded."""
     return Action(code - 2) if code >= 2 else None
+
+
+class Glyph(NamedTuple):
+    """A piece of a board in the terminal."""
+
+    text: str
+    role: str
+    """What it stands for, which gives it its colour."""
+
+
+def agent_glyph(facing: Action | None) -> str:
+    """`<`, `v`, `>` or `^`, or `@` for an agent that shows no direction."""
+    return "<v>^"[facing] if facing is not None and facing < len(MOVES) else "@"
 
 
 def split_width(canvas: Canvas, share: float, least: int) -> tuple[int, int]:

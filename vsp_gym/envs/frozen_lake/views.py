@@ -10,7 +10,7 @@ from vsp_gym.envs.base import PictureView
 from vsp_gym.envs.frozen_lake.rules import FrozenLakeLayout
 from vsp_gym.render.canvas import Canvas
 from vsp_gym.render.themes import Look, Theme
-from vsp_gym.render.tiles import agent_code, agent_of, draw_grid
+from vsp_gym.render.tiles import Glyph, agent_code, agent_glyph, agent_of, draw_grid
 
 ICE, HOLE, GOAL, START = range(4)
 """What a cell is. A tile is one of these plus `KINDS` times the agent's code."""
@@ -85,6 +85,15 @@ class FrozenLakePicture(PictureView[FrozenLakeLayout, Cell]):
 
     def agent(self, layout: FrozenLakeLayout, state: Cell) -> Cell:
         return state
+
+    def glyphs(
+        self, layout: FrozenLakeLayout, state: Cell, facing: Action | None = None
+    ) -> list[list[Glyph]]:
+        role = {"F": "floor", "S": "start", "H": "hazard", "G": "goal"}
+        rows = [[Glyph(f"{letter} ", role[letter]) for letter in row] for row in layout.to_rows()]
+        mark = "X" if state in layout.holes else agent_glyph(facing)
+        rows[state[0]][state[1]] = Glyph(f"{mark} ", "agent")
+        return rows
 
     def encode_layout(self, layout: FrozenLakeLayout) -> npt.NDArray[np.uint8]:
         planes = np.zeros((2, layout.rows, layout.cols), np.uint8)

@@ -10,7 +10,7 @@ from vsp_gym.envs.base import PictureView
 from vsp_gym.envs.maze.rules import EAST, NORTH, SOUTH, WEST, MazeLayout
 from vsp_gym.render.canvas import Canvas
 from vsp_gym.render.themes import Look, Theme
-from vsp_gym.render.tiles import agent_code, agent_of, split_width
+from vsp_gym.render.tiles import Glyph, agent_code, agent_glyph, agent_of, split_width
 
 GOAL, START = 16, 32
 """A tile is the cell's wall mask (0 to 15), plus one of these or 0, plus `KINDS` times the agent's code."""
@@ -61,6 +61,24 @@ class MazePicture(PictureView[MazeLayout, Cell]):
 
     def agent(self, layout: MazeLayout, state: Cell) -> Cell:
         return state
+
+    def glyphs(self, layout: MazeLayout, state: Cell, facing: Action | None = None) -> list[list[Glyph]]:
+        lines = []
+        for row, masks in enumerate(layout.walls):
+            above, line = [], []
+            for col, mask in enumerate(masks):
+                cell = Cell(row, col)
+                above.append(Glyph("+---" if mask & NORTH else "+   ", "wall"))
+                line.append(Glyph("|" if mask & WEST else " ", "wall"))
+                if cell == state:
+                    line.append(Glyph(f" {agent_glyph(facing)} ", "agent"))
+                elif cell in (layout.start, layout.goal):
+                    is_goal = cell == layout.goal
+                    line.append(Glyph(" G " if is_goal else " S ", "goal" if is_goal else "start"))
+                else:
+                    line.append(Glyph("   ", "floor"))
+            lines += [[*above, Glyph("+", "wall")], [*line, Glyph("|", "wall")]]
+        return [*lines, [Glyph("+---" * layout.cols + "+", "wall")]]
 
     def encode_layout(self, layout: MazeLayout) -> npt.NDArray[np.uint8]:
         walls = np.array(layout.walls, np.uint8)

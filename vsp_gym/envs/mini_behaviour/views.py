@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from vsp_gym.core import MOVES, Action, Cell
-from vsp_gym.core import DELTAS as STEPS
+from vsp_gym.core import DELTAS, MOVES, Action, Cell
 from vsp_gym.envs.base import PictureView
 from vsp_gym.envs.mini_behaviour.rules import (
     TABLE_COLS,
@@ -16,7 +15,7 @@ from vsp_gym.envs.mini_behaviour.rules import (
 )
 from vsp_gym.render.canvas import Canvas
 from vsp_gym.render.themes import Look, Theme
-from vsp_gym.render.tiles import AGENT_CODES, agent_code, agent_of, draw_grid
+from vsp_gym.render.tiles import AGENT_CODES, Glyph, agent_code, agent_glyph, agent_of, draw_grid
 
 FLOOR, START, TRACE, PRINTER, TABLE = range(5)
 """What a cell is. `TABLE + i` is the i-th of the table's six cells, row by row."""
@@ -84,10 +83,11 @@ class MiniBehaviourPicture(PictureView[MiniBehaviourLayout, MiniBehaviourState])
     def draw_tile(self, canvas: Canvas, tile: int, theme: Theme) -> None:
         code, kind = divmod(tile, KINDS)
         carrying, agent = divmod(code, AGENT_CODES)
-        theme.draw(canvas, "floor")
         if kind >= TABLE:
             _draw_table(canvas, (kind - TABLE) % PARTS, theme)
-        draw_grid(canvas, theme)
+        else:
+            theme.draw(canvas, "floor")
+            draw_grid(canvas, theme)
         role = {START: "start", TRACE: "trace", PRINTER: "object"}.get(kind)
         if role:
             theme.draw(canvas, role)
@@ -100,6 +100,27 @@ class MiniBehaviourPicture(PictureView[MiniBehaviourLayout, MiniBehaviourState])
 
     def agent(self, layout: MiniBehaviourLayout, state: MiniBehaviourState) -> Cell:
         return state.agent
+
+    def glyphs(
+        self, layout: MiniBehaviourLayout, state: MiniBehaviourState, facing: Action | None = None
+    ) -> list[list[Glyph]]:
+        taken = state.carrying or state.delivered
+        printer = delivered_cell(layout, state.agent) if state.delivered else layout.printer
+        rows = []
+        for row in range(layout.rows):
+            line = []
+            for col in range(layout.cols):
+                cell = Cell(row, col)
+                if cell == state.agent:
+                    line.append(Glyph(f"{agent_glyph(facing)}{'P' if state.carrying else ' '}", "agent"))
+                elif cell == printer and not (taken and cell == layout.printer):
+                    line.append(Glyph("P ", "object"))
+                elif layout.is_table(row, col):
+                    line.append(Glyph("# ", "surface"))
+                else:
+                    line.append(Glyph("S ", "start") if cell == layout.start else Glyph(". ", "floor"))
+            rows.append(line)
+        return rows
 
     def encode_layout(self, layout: MiniBehaviourLayout) -> npt.NDArray[np.uint8]:
         planes = np.zeros((2, layout.rows, layout.cols), np.uint8)
@@ -118,7 +139,7 @@ def delivered_cell(layout: MiniBehaviourLayout, agent: Cell) -> Cell:
     The rules do not say which of the six cells it is; only one shares a side with the agent's.
     """
     for move in MOVES:
-        cell = Cell(agent[0] + STEPS[move][0], agent[1] + STEPS[move][1])
+        cell = Cell(agent[0] + DELTAS[move][0], agent[1] + DELTAS[move][1])
         if layout.is_table(*cell):
             return cell
     return layout.table
@@ -129,4 +150,23 @@ def _part(layout: MiniBehaviourLayout, cell: Cell) -> int:
 
 
 def _draw_table(canvas: Canvas, part: int, theme: Theme) -> None:
-    theme.draw(canvas, "surface")
+    """Draw one of the table's cells.
+
+    A table with an outline is one piece without grid lines; one without is six cells.
+    """
+    look = theme.look("surface")
+    look.draw(canvas)
+    if look.outline is None:
+        draw_grid(canvas, theme)
+        return
+    row, col = divmod(part, TABLE_COLS)
+    height, width = canvas.height, canvas.width
+    edge = max(1, min(height, width) // 16)
+    if row == 0:
+        canvas.band(0, 0, edge, width, look.outline)
+    if row == TABLE_ROWS - 1:
+        canvas.band(height - edge, 0, height, width, look.outline)
+    if col == 0:
+        canvas.band(0, 0, height, edge, look.outline)
+    if col == TABLE_COLS - 1:
+        canvas.band(0, width - edge, height, width, look.outline)

@@ -29,7 +29,7 @@ from vsp_gym.plans import parse_plan
 from vsp_gym.render import render_rgb
 from vsp_gym.testing import ConformanceError, check_task, layouts, plans, replies, states
 
-QUICK: dict[str, Any] = {"sizes": [4], "boards": 2}
+QUICK: dict[str, Any] = {"sizes": [4], "boards": 2, "seed": 1}
 
 
 @pytest.mark.parametrize("name", TASKS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, Generic, cast
 
 import numpy as np
@@ -68,6 +68,7 @@ class Solution(Generic[LayoutT, StateT]):
         """Explored states, the starts first."""
         self.index: dict[StateT, int] = {state: s for s, state in enumerate(self.states)}
         """State to its position in `states`."""
+        self._given = len(self.states)
         self.start = self.states[0]
         """The state that methods mean when none is given."""
         self.transitions: list[list[Transition]] = []
@@ -147,29 +148,36 @@ class Solution(Generic[LayoutT, StateT]):
 
     def plan(self, state: StateT | None = None) -> Plan | None:
         """The first shortest plan from `state` in the order of the actions' numbers, or None."""
-        s = self._at(state)
-        if self.to_go[s] < 0:
+        s, to_go = self._at(state), self.to_go
+        if to_go[s] < 0:
             return None
         plan = []
-        while self.to_go[s] > 0:
-            action = self.optimal_actions(self.states[s])[0]
-            plan.append(action)
-            s = self.successors[s][action]
+        for wanted in range(to_go[s] - 1, -1, -1):
+            for action, t, outcome in zip(self.task.actions, self.successors[s], self.transitions[s]):
+                if to_go[t] == wanted and outcome[3] is None:
+                    plan.append(action)
+                    s = t
+                    break
         return tuple(plan)
-
-    @cached_property
-    def _counts(self) -> list[int]:
-        counts = [0] * len(self.states)
-        for s in sorted(range(len(self.states)), key=self.to_go.__getitem__):
-            if self.to_go[s] == 0:
-                counts[s] = 1
-            elif self.to_go[s] > 0:
-                counts[s] = sum(counts[self.successors[s][a]] for a in self.optimal_actions(self.states[s]))
-        return counts
 
     def count(self, state: StateT | None = None) -> int:
         """How many different shortest plans `state` has (exact, any size); 0 if unsolvable."""
-        return self._counts[self._at(state)]
+        s, to_go = self._at(state), self.to_go
+        if to_go[s] < 0:
+            return 0
+        ways = {s: 1}
+        for wanted in range(to_go[s] - 1, -1, -1):
+            after: dict[int, int] = {}
+            for here, number in ways.items():
+                for t, outcome in zip(self.successors[here], self.transitions[here]):
+                    if to_go[t] == wanted and outcome[3] is None:
+                        after[t] = after.get(t, 0) + number
+            ways = after
+        return sum(ways.values())
+
+    def starts_within(self, shortest: int, longest: int) -> list[int]:
+        """Positions in `states` of the starts whose distance is `shortest` to `longest` (inclusive)."""
+        return [s for s, d in enumerate(self.to_go[: self._given]) if shortest <= d <= longest]
 
     def restarted(self, layout: LayoutT) -> Solution[LayoutT, StateT]:
         """This solution for `layout`, which may differ from the present one in its start only.

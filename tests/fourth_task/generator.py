@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from fourth_task.form import KeyDoorForm, ground_of
 from fourth_task.rules import KeyDoorLayout, KeyDoorRules, KeyDoorState
-from vsp_gym.core import Cell
+from vsp_gym.core import DELTAS, Cell
 from vsp_gym.envs.base import Generator
-from vsp_gym.planning import Solution
 
 
 @dataclass(frozen=True)
 class KeyDoorGenerator(Generator[KeyDoorLayout, KeyDoorState]):
-    """The wall is anywhere but at the sides, key and goal anywhere but in it."""
+    """The wall is anywhere but at the sides, key, goal and start anywhere but in it."""
+
+    rules = KeyDoorRules()
+    form = KeyDoorForm()
 
     def thresholds(self, size: int) -> tuple[int, int]:
         """Up to `size` actions are easy, up to `2 * size` medium."""
         return size, 2 * size
 
-    def candidate(self, rng: np.random.Generator, size: int) -> Solution[KeyDoorLayout, KeyDoorState]:
-        column, row, *chosen = rng.random(4).tolist()
+    def ground(self, rng: np.random.Generator, size: int) -> bytes:
+        column, row, chosen = rng.random(3).tolist()
         door = Cell(int(row * size), 1 + int(column * (size - 2)))
         free = [Cell(r, c) for r in range(size) for c in range(size) if c != door.col]
-        key, goal = (free.pop(int(draw * len(free))) for draw in chosen)
-        layout = KeyDoorLayout(size, size, free[0], key, door, goal)
-        return Solution(KeyDoorRules(), layout, [KeyDoorState(cell) for cell in free])
+        return ground_of(size, size, door, free[int(chosen * len(free))])
 
-    def starts(self, solution: Solution[KeyDoorLayout, KeyDoorState]) -> list[KeyDoorState]:
-        taken = (solution.layout.goal, solution.layout.door)
-        return [state for state in solution.states if not (state.has_key or state.agent in taken)]
+    def state(self, cell: Cell) -> KeyDoorState:
+        return KeyDoorState(cell)
 
-    def with_start(self, layout: KeyDoorLayout, start: KeyDoorState) -> KeyDoorLayout:
-        return replace(layout, start=start.agent)
+    def straight_length(self, layout: KeyDoorLayout) -> int:
+        """To a cell beside the key, PICK, and on to the goal, as if there were no wall."""
+        (row, col), (goal_row, goal_col), (key_row, key_col) = layout.start, layout.goal, layout.key
+        beside = [
+            (key_row - 1, key_col),
+            (key_row + 1, key_col),
+            (key_row, key_col - 1),
+            (key_row, key_col + 1),
+        ]
+        return 1 + min(
+            abs(r - row) + abs(c - col) + abs(r - goal_row) + abs(c - goal_col)
+            for r, c in beside
+            if 0 <= r < layout.rows and 0 <= c < layout.cols
+        )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
-from vsp_gym.core import Cell
+from vsp_gym.core import DELTAS, Cell
 from vsp_gym.envs.base import Generator
+from vsp_gym.envs.mini_behaviour.form import MiniBehaviourForm, ground_of
 from vsp_gym.envs.mini_behaviour.rules import (
     TABLE_COLS,
     TABLE_ROWS,
@@ -15,34 +17,50 @@ from vsp_gym.envs.mini_behaviour.rules import (
     MiniBehaviourRules,
     MiniBehaviourState,
 )
-from vsp_gym.planning import Solution
 
 
 @dataclass(frozen=True)
 class MiniBehaviourGenerator(Generator[MiniBehaviourLayout, MiniBehaviourState]):
     """The table is uniform over the places where it fits, the printer over the cells it leaves free."""
 
+    rules = MiniBehaviourRules()
+    form = MiniBehaviourForm()
+
     def thresholds(self, size: int) -> tuple[int, int]:
         """MGSD's rule: up to `size - 1` actions are easy, up to `size + 1` medium."""
         return size - 1, size + 1
 
-    def candidate(
-        self, rng: np.random.Generator, size: int
-    ) -> Solution[MiniBehaviourLayout, MiniBehaviourState]:
-        row, col, printer = rng.random(3).tolist()
-        table = Cell(int(row * (size - TABLE_ROWS + 1)), int(col * (size - TABLE_COLS + 1)))
-        free = [
-            Cell(r, c)
-            for r in range(size)
-            for c in range(size)
-            if not (table.row <= r < table.row + TABLE_ROWS and table.col <= c < table.col + TABLE_COLS)
-        ]
-        printer = free.pop(int(printer * len(free)))
-        layout = MiniBehaviourLayout(size, size, free[0], printer, table)
-        return Solution(MiniBehaviourRules(), layout, [MiniBehaviourState(cell) for cell in free])
+    def ground(self, rng: np.random.Generator, size: int) -> bytes:
+        row, col = rng.random(2).tolist()
+        table = int(row * (size - TABLE_ROWS + 1)), int(col * (size - TABLE_COLS + 1))
+        return ground_of(size, size, table)
 
-    def starts(self, solution: Solution[MiniBehaviourLayout, MiniBehaviourState]) -> list[MiniBehaviourState]:
-        return [state for state in solution.states if not (state.carrying or state.delivered)]
+    def state(self, cell: Cell) -> MiniBehaviourState:
+        return MiniBehaviourState(cell)
 
-    def with_start(self, layout: MiniBehaviourLayout, start: MiniBehaviourState) -> MiniBehaviourLayout:
-        return replace(layout, start=start.agent)
+    def grounds(self, size: int) -> Iterator[bytes]:
+        return (
+            ground_of(size, size, (row, col))
+            for row in range(size - TABLE_ROWS + 1)
+            for col in range(size - TABLE_COLS + 1)
+        )
+
+    def straight_length(self, layout: MiniBehaviourLayout) -> int:
+        """Walk beside the printer, PICK, walk beside the table, DROP, with nothing in the way.
+
+        The agent stands on the board and not on the table for both.
+        """
+        (row, col), (printer_row, printer_col) = layout.start, layout.printer
+        beside = [(printer_row + dr, printer_col + dc) for dr, dc in DELTAS]
+        return 2 + min(
+            abs(r - row) + abs(c - col) + self._to_table(layout, r, c)
+            for r, c in beside
+            if 0 <= r < layout.rows and 0 <= c < layout.cols and not layout.is_table(r, c)
+        )
+
+    def _to_table(self, layout: MiniBehaviourLayout, row: int, col: int) -> int:
+        """Steps from a cell that is not the table's to the nearest one beside the table."""
+        top, left = layout.table
+        down = max(top - row, row - (top + TABLE_ROWS - 1), 0)
+        across = max(left - col, col - (left + TABLE_COLS - 1), 0)
+        return down + across - 1

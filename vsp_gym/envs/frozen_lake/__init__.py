@@ -3,7 +3,9 @@
 from vsp_gym.core import Cell
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.envs.frozen_lake.generator import FrozenLakeGenerator
+from vsp_gym.envs.frozen_lake.questions import FrozenLakeQuestions
 from vsp_gym.envs.frozen_lake.rules import FrozenLakeLayout, FrozenLakeRules
+from vsp_gym.envs.frozen_lake.statement import FrozenLakeStatement
 from vsp_gym.envs.frozen_lake.text import FrozenLakeText
 from vsp_gym.envs.frozen_lake.views import FrozenLakePicture
 
@@ -16,3 +18,5 @@ class FrozenLake(FrozenLakeRules, PlanningTask[FrozenLakeLayout, Cell]):
     generator = FrozenLakeGenerator()
     text = FrozenLakeText()
     picture = FrozenLakePicture()
+    questions = FrozenLakeQuestions()
+    statement = FrozenLakeStatement()

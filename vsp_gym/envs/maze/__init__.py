@@ -3,7 +3,9 @@
 from vsp_gym.core import Cell
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.envs.maze.generator import MazeGenerator
+from vsp_gym.envs.maze.questions import MazeQuestions
 from vsp_gym.envs.maze.rules import MazeLayout, MazeRules
+from vsp_gym.envs.maze.statement import MazeStatement
 from vsp_gym.envs.maze.text import MazeText
 from vsp_gym.envs.maze.views import MazePicture
 
@@ -16,3 +18,5 @@ class Maze(MazeRules, PlanningTask[MazeLayout, Cell]):
     generator = MazeGenerator()
     text = MazeText()
     picture = MazePicture()
+    questions = MazeQuestions()
+    statement = MazeStatement()

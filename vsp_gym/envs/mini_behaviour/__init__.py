@@ -2,7 +2,9 @@
 
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.envs.mini_behaviour.generator import MiniBehaviourGenerator
+from vsp_gym.envs.mini_behaviour.questions import MiniBehaviourQuestions
 from vsp_gym.envs.mini_behaviour.rules import MiniBehaviourLayout, MiniBehaviourRules, MiniBehaviourState
+from vsp_gym.envs.mini_behaviour.statement import MiniBehaviourStatement
 from vsp_gym.envs.mini_behaviour.text import MiniBehaviourText
 from vsp_gym.envs.mini_behaviour.views import MiniBehaviourPicture
 
@@ -15,3 +17,5 @@ class MiniBehaviour(MiniBehaviourRules, PlanningTask[MiniBehaviourLayout, MiniBe
     generator = MiniBehaviourGenerator()
     text = MiniBehaviourText()
     picture = MiniBehaviourPicture()
+    questions = MiniBehaviourQuestions()
+    statement = MiniBehaviourStatement()

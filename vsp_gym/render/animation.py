@@ -16,7 +16,7 @@ from vsp_gym.render.rgb import render_batch
 from vsp_gym.render.themes import Theme
 from vsp_gym.scoring import Convention, rollout
 
-PANEL_FONT, PANEL_LINE, PANEL_MARGIN = 7, 13, 10
+PANEL_FONT, PANEL_LINE, PANEL_MARGIN = 6, 13, 10
 """Width of a character, height of a line and margin of the text beside a picture, in pixels."""
 
 INK, PAPER = (33, 37, 41), (255, 255, 255)
@@ -120,8 +120,9 @@ def _panels(pages: list[str]) -> npt.NDArray[np.uint8]:
         draw = ImageDraw.Draw(image)
         for row, line in enumerate(page):
             for col, letter in enumerate(line):
-                at = (PANEL_MARGIN + col * PANEL_FONT, PANEL_MARGIN + row * PANEL_LINE)
-                draw.text(at, letter, INK, font=font)
+                left, _, right, _ = font.getbbox(letter)
+                x = PANEL_MARGIN + col * PANEL_FONT + (PANEL_FONT - right - left) // 2
+                draw.text((x, PANEL_MARGIN + row * PANEL_LINE), letter, INK, font=font)
         panels.append(np.asarray(image))
     return np.stack(panels)
 

@@ -59,6 +59,11 @@ class Canvas:
         """Pixels from the left of the tile to its right."""
         return int(self.pixels.shape[1])
 
+    @property
+    def side(self) -> float:
+        """Pixels of the shorter side of the canvas's rectangle."""
+        return min(self._extent)
+
     def within(self, x0: float, y0: float, x1: float, y1: float) -> Canvas:
         """A canvas whose unit square is the given rectangle of this one."""
         (ax, ay), (bx, by) = self._place((x0, y0)), self._place((x1, y1))
@@ -104,7 +109,7 @@ class Canvas:
         (ax, ay), (bx, by) = self._place((x0, y0)), self._place((x1, y1))
         left, right = sorted((ax, bx))
         top, bottom = sorted((ay, by))
-        r = min(radius * min(self._extent), (right - left) / 2, (bottom - top) / 2)
+        r = min(radius * self.side, (right - left) / 2, (bottom - top) / 2)
 
         def inside(x: _Floats, y: _Floats) -> npt.NDArray[np.bool_]:
             dx = np.maximum(np.maximum(left + r - x, x - right + r), 0.0)
@@ -160,7 +165,7 @@ class Canvas:
     def line(self, x0: float, y0: float, x1: float, y1: float, thickness: float, color: Color) -> None:
         """Paint a straight line with round ends; `thickness` is a share of the canvas's shorter side."""
         (ax, ay), (bx, by) = self._place((x0, y0)), self._place((x1, y1))
-        dx, dy, r = bx - ax, by - ay, thickness * min(self._extent) / 2
+        dx, dy, r = bx - ax, by - ay, thickness * self.side / 2
         length = max(dx * dx + dy * dy, 1e-12)
 
         def inside(x: _Floats, y: _Floats) -> npt.NDArray[np.bool_]:

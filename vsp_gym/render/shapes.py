@@ -195,11 +195,11 @@ def gift(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
 @shape
 def stool(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
     """A low stool seen from the front."""
-    canvas.polygon([(0.18, 0.45), (0.34, 0.45), (0.24, 1.0), (0.08, 1.0)], paint.detail)
-    canvas.polygon([(0.66, 0.45), (0.82, 0.45), (0.92, 1.0), (0.76, 1.0)], paint.detail)
-    canvas.rect(0.2, 0.68, 0.8, 0.77, paint.detail)
-    canvas.ellipse(0.5, 0.4, 0.5, 0.2, paint.detail)
-    canvas.ellipse(0.5, 0.35, 0.5, 0.2, paint.main)
+    canvas.polygon([(0.14, 0.66), (0.28, 0.66), (0.2, 1.0), (0.06, 1.0)], paint.detail)
+    canvas.polygon([(0.72, 0.66), (0.86, 0.66), (0.94, 1.0), (0.8, 1.0)], paint.detail)
+    canvas.rect(0.16, 0.8, 0.84, 0.86, paint.detail)
+    canvas.ellipse(0.5, 0.62, 0.5, 0.15, paint.detail)
+    canvas.ellipse(0.5, 0.57, 0.5, 0.15, paint.main)
 
 
 @shape
@@ -214,14 +214,12 @@ def elf(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
     canvas.rect(0.29, 0.73, 0.71, 0.79, paint.outline)
     canvas.disc(0.5, 0.43, 0.2, skin)
     if back:
-        canvas.disc(0.5, 0.43, 0.2, paint.detail)
+        canvas.disc(0.5, 0.43, 0.2, paint.outline)
     else:
         canvas.ellipse(0.5 - 0.21 * (side >= 0), 0.45, 0.06, 0.05, skin)
         canvas.ellipse(0.5 + 0.21 * (side <= 0), 0.45, 0.06, 0.05, skin)
-        for eye in {(-0.08, 0.08): 0, (0.0,): 1}:
-            if (len(eye) == 1) == bool(side):
-                for dx in eye:
-                    canvas.disc(0.5 + dx + 0.12 * side, 0.44, 0.032, dark)
+        for eye in (0.12 * side,) if side else (-0.08, 0.08):
+            canvas.disc(0.5 + eye, 0.44, 0.032, dark)
     lean = 0.2 * side
     canvas.polygon([(0.26, 0.36), (0.74, 0.36), (0.5 - lean, 0.0)], paint.main)
     canvas.rounded(0.25, 0.32, 0.75, 0.4, 0.04, paint.detail)
@@ -237,12 +235,13 @@ def bot(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
     canvas.rounded(0.0, 0.0, 1.0, 1.0, 0.3, paint.outline)
     canvas.rounded(0.07, 0.07, 0.93, 0.93, 0.25, paint.main)
     if facing == Action.UP:
-        return canvas.rounded(0.26, 0.12, 0.74, 0.26, 0.07, paint.detail)
+        for top in (0.5, 0.64):
+            canvas.rounded(0.3, top, 0.7, top + 0.07, 0.03, paint.outline)
+        return
     cx, cy = 0.5 + 0.16 * dx, 0.45 + 0.12 * dy
     for eye in (-0.18, 0.18):
         canvas.ellipse(cx + eye, cy, 0.12, 0.15, paint.detail)
         canvas.disc(cx + eye + 0.04 * dx, cy + 0.02 + 0.04 * dy, 0.062, paint.outline)
-    return None
 
 
 @shape

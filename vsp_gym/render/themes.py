@@ -38,6 +38,13 @@ ROLES: Mapping[str, str] = MappingProxyType(
 """The roles that every theme has a look for, and what they are for."""
 
 
+DEFAULT = "default"
+"""The theme whose looks in a task stand in for those that other themes do not have."""
+
+LEAST_PIXELS, LEAST_SHARE = 3.2, 0.62
+"""In small cells a shape gets this many pixels, up to this share of the cell: it has to stay visible."""
+
+
 @dataclass(frozen=True, eq=False)
 class Look:
     """How one role is drawn."""
@@ -65,7 +72,8 @@ class Look:
 
     def draw(self, canvas: Canvas, facing: Action | None = None) -> None:
         """Draw the role in the middle of `canvas`."""
-        canvas = (canvas.sharp() if self.sharp else canvas).scaled(self.size)
+        size = max(self.size, min(LEAST_SHARE, LEAST_PIXELS / canvas.side))
+        canvas = (canvas.sharp() if self.sharp else canvas).scaled(size)
         if self.sprites is None:
             detail = self.color if self.detail is None else self.detail
             paint = Paint(self.color, detail, detail if self.outline is None else self.outline)
@@ -125,8 +133,6 @@ class Theme:
         own = {**self.roles, **looks.get(self.name, {}), **self.tasks.get(task, {})}
         return Theme(self.name, {**inherited, **own})
 
-
-DEFAULT = "default"
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
 from vsp_gym.core import Layout
-from vsp_gym.envs import get_task
-from vsp_gym.envs.base import PlanningTask
+from vsp_gym.envs import TASKS, get_task
+from vsp_gym.envs.base import DIFFICULTIES, Difficulty, PlanningTask
 from vsp_gym.envs.env import check_layout
 from vsp_gym.errors import FormatError, UnknownNameError, VSPGymError
 from vsp_gym.evaluation.results import parse_json
@@ -31,6 +35,11 @@ class TaskType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gene
             self.fail(str(error), param, ctx)
 
 
+def use_color() -> bool:
+    """Whether to colour what goes to stdout: a terminal, and nobody has set `NO_COLOR`."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
 def examples(*lines: str) -> str:
     """An epilog that lists commands to try, one a line."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
@@ -45,6 +54,48 @@ def convention_option(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help="How illegal moves and the goal are judged.",
     )(command)
+
+
+def board_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--task`, `--size`, `--difficulty` and `--layout`, which say what board is meant."""
+    names = ", ".join(name.replace("_", "-") for name in TASKS)
+    for option in (
+        click.option("--layout", metavar="FILE|JSON", help="A board instead of random ones."),
+        click.option("--difficulty", type=click.Choice(DIFFICULTIES), help="Bucket of the optimal length."),
+        click.option("--size", type=int, help="Cells a side.  [default: the task's]"),
+        click.option("--task", type=TaskType(), help=f"{names}."),
+    ):
+        command = option(command)
+    return command
+
+
+def boards_of(
+    task: PlanningTask[Any, Any] | None,
+    size: int | None,
+    difficulty: Difficulty | None,
+    layout: str | None,
+    seed: int | None,
+) -> tuple[PlanningTask[Any, Any], Iterator[Layout]]:
+    """The task and the endless series of boards that `board_options` and a seed describe."""
+    if layout is not None:
+        if size is not None or difficulty is not None:
+            raise click.UsageError("--layout excludes --size and --difficulty")
+        task, board = read_layout(task, layout)
+        return task, itertools.repeat(board)
+    if task is None:
+        raise click.UsageError("give --task for random boards, or --layout for a certain one")
+    try:
+        size = task.check_size(task.default_size if size is None else size)
+    except VSPGymError as error:
+        raise click.BadParameter(str(error), param_hint="--size") from None
+    return task, _draw_boards(task, size, difficulty, np.random.default_rng(seed))
+
+
+def _draw_boards(
+    task: PlanningTask[Any, Any], size: int, difficulty: Difficulty | None, rng: np.random.Generator
+) -> Iterator[Layout]:
+    while True:
+        yield task.generator.sample(rng, size, difficulty)
 
 
 def read_layout(task: PlanningTask[Any, Any] | None, source: str) -> tuple[PlanningTask[Any, Any], Layout]:

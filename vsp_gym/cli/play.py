@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 
-from vsp_gym.cli.options import TaskType, examples, read_layout
+from vsp_gym.cli.options import board_options, boards_of, examples, use_color
 from vsp_gym.core import Action, Layout
-from vsp_gym.envs.base import DIFFICULTIES, Difficulty, PlanningTask
+from vsp_gym.envs.base import Difficulty, PlanningTask
 from vsp_gym.errors import VSPGymError
 from vsp_gym.planning import Solution, solve
 from vsp_gym.render import THEMES, render_ansi, render_rgb
@@ -188,11 +187,8 @@ class Session:
         "echo 'right right hint quit' | vsp-gym play --task maze",
     )
 )
-@click.option("--task", type=TaskType(), help="frozen-lake, maze, mini-behaviour.")
-@click.option("--size", type=int, help="Cells a side.  [default: the task's]")
+@board_options
 @click.option("--seed", type=click.IntRange(min=0), default=None, help="Which boards.  [default: any]")
-@click.option("--difficulty", type=click.Choice(DIFFICULTIES), help="Bucket of the optimal length.")
-@click.option("--layout", metavar="FILE|JSON", help="Play this board.")
 @click.option(
     "--window", is_flag=True, help="Play in a window (needs the extra: pip install 'vsp-gym[human]')."
 )
@@ -221,16 +217,7 @@ def command(
     Without a terminal, keys are read from stdin: words (left, undo, hint) or single keys, separated by
     white space; the end of the input quits.
     """
-    if layout is not None:
-        if size is not None or difficulty is not None:
-            raise click.UsageError("--layout excludes --size and --difficulty")
-        task, board = read_layout(task, layout)
-        boards = _repeat(board)
-    elif task is None:
-        raise click.UsageError("give --task for random boards, or --layout for a certain one")
-    else:
-        size = task.check_size(task.default_size if size is None else size)
-        boards = _draw_boards(task, size, difficulty, seed)
+    task, boards = boards_of(task, size, difficulty, layout, seed)
     session = Session(task, boards)
     if window:
         _play_in_window(session, theme)
@@ -240,39 +227,21 @@ def command(
         _play_from_lines(session)
 
 
-def _repeat(board: Layout) -> Iterator[Layout]:
-    while True:
-        yield board
-
-
-def _draw_boards(
-    task: PlanningTask[Any, Any], size: int, difficulty: Difficulty | None, seed: int | None
-) -> Iterator[Layout]:
-    rng = np.random.default_rng(seed)
-    while True:
-        yield task.generator.sample(rng, size, difficulty)
-
-
 # ---------------------------------------------------------------------------------------------
 # Three ways to play a session.
 
 
 def _play_from_lines(session: Session) -> None:
     """Read keys from stdin as words; print the board after each line."""
-    _print_game(session)
-    for line in sys.stdin:
-        for key in line.split():
+    click.echo(f"{_board(session.game)}\n{session.game.status}")
+    for line in sys.stdin.buffer:
+        for key in line.decode("utf-8", "replace").split():
             session.press(key)
             if session.game.message:
                 click.echo(session.game.message)
             if session.done:
                 return
-        _print_game(session)
-
-
-def _print_game(session: Session) -> None:
-    game = session.game
-    click.echo(f"{render_ansi(game.task, game.layout, game.state, facing=game.facing)}\n{game.status}")
+        click.echo(f"{_board(session.game)}\n{session.game.status}")
 
 
 def _play_in_terminal(session: Session) -> None:
@@ -280,10 +249,13 @@ def _play_in_terminal(session: Session) -> None:
     with _raw_keys() as read_key:
         while not session.done:
             game = session.game
-            board = render_ansi(game.task, game.layout, game.state, facing=game.facing)
             click.clear()
-            click.echo(f"{board}\n\n{game.status}\n{game.message}\n\n{game.help}")
+            click.echo(f"{_board(game)}\n\n{game.status}\n{game.message}\n\n{game.help}")
             session.press(read_key())
+
+
+def _board(game: Game) -> str:
+    return render_ansi(game.task, game.layout, game.state, facing=game.facing, color=use_color())
 
 
 if sys.platform == "win32":

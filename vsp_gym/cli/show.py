@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
-from vsp_gym.cli.options import TaskType, convention_option, examples, read_layout
-from vsp_gym.core import Layout, Plan
-from vsp_gym.envs.base import DIFFICULTIES, Difficulty, PlanningTask
+from vsp_gym.cli.options import board_options, boards_of, convention_option, examples, use_color
+from vsp_gym.core import Action, Layout, Plan
+from vsp_gym.envs.base import Difficulty, PlanningTask
 from vsp_gym.errors import VSPGymError
 from vsp_gym.evaluation.results import write_whole
 from vsp_gym.planning import solve
@@ -31,11 +31,8 @@ KINDS = (".png", ".gif", ".txt", ".json")
         "vsp-gym show --layout board.json --out board.txt",
     )
 )
-@click.option("--task", type=TaskType(), help="frozen-lake, maze, mini-behaviour.")
-@click.option("--size", type=int, help="Cells a side.  [default: the task's]")
+@board_options
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Which random board.")
-@click.option("--difficulty", type=click.Choice(DIFFICULTIES), help="Bucket of the optimal length.")
-@click.option("--layout", metavar="FILE|JSON", help="A board instead of a random one.")
 @click.option("--plan", metavar="TEXT", help="A plan to carry out: DDRR, or L,L,PICK,D,DROP.")
 @convention_option
 @click.option(
@@ -62,21 +59,15 @@ def command(
 ) -> None:
     """Print or save a board.
 
-    Prints the board, its description, the length of a shortest plan and, with --plan, how that plan
-    ends; with --out, saves it. A seed gives the board that `gym.make(...).reset(seed=...)` starts with.
+    Prints the board (in colour, in a terminal), its description, the length of a shortest plan and,
+    with --plan, how that plan ends; with --out, saves it. A seed gives the board with which
+    `gym.make(...).reset(seed=...)` starts.
     With --plan, a picture or a text shows the board after the plan.
     """
     if out is not None and out.suffix.lower() not in KINDS:
         raise click.BadParameter(f"{out.name!r} must end in {', '.join(KINDS)}", param_hint="--out")
-    if layout is not None:
-        if size is not None or difficulty is not None:
-            raise click.UsageError("--layout excludes --size and --difficulty")
-        task, board = read_layout(task, layout)
-    elif task is None:
-        raise click.UsageError("give --task for a random board, or --layout for a certain one")
-    else:
-        size = task.check_size(task.default_size if size is None else size)
-        board = task.generator.sample(np.random.default_rng(seed), size, difficulty)
+    task, boards = boards_of(task, size, difficulty, layout, seed)
+    board = next(boards)
     actions = None if plan is None else _read_plan(task, plan)
     if out is None:
         _print(task, board, actions, convention)
@@ -95,19 +86,22 @@ def _read_plan(task: PlanningTask[Any, Any], text: str) -> Plan:
     return parsed.actions
 
 
-def _frames(
-    task: PlanningTask[Any, Any], board: Layout, plan: Plan, convention: str
-) -> list[tuple[Any, Any]]:
-    """The state before the plan and after each step, with the action that led there."""
-    steps = rollout(task, board, plan, convention)
-    return [(task.initial(board), None), *((step.state, action) for step, action in zip(steps, plan))]
+def _after(
+    task: PlanningTask[Any, Any], board: Layout, plan: Plan | None, convention: str
+) -> tuple[Any, Action | None]:
+    """The state after a plan, and the last action that was carried out."""
+    steps = rollout(task, board, plan or (), convention)
+    if not steps or plan is None:
+        return task.initial(board), None
+    return steps[-1].state, plan[len(steps) - 1]
 
 
 def _print(task: PlanningTask[Any, Any], board: Layout, plan: Plan | None, convention: str) -> None:
     solution = solve(task, board)
-    state, facing = _frames(task, board, plan or (), convention)[-1]
-    click.echo(render_ansi(task, board, state, facing=facing))
-    click.echo()
+    state, facing = _after(task, board, plan, convention)
+    if sys.stdout.isatty():
+        click.echo(render_ansi(task, board, state, facing=facing, color=use_color()))
+        click.echo()
     click.echo(describe(task, board, state).rstrip("\n"))
     click.echo()
     shortest = solution.plan()
@@ -135,16 +129,15 @@ def _save(
     image_size: int,
 ) -> None:
     kind = out.suffix.lower()
-    if kind == ".json":
-        write_whole(out, json.dumps({"task": task.name, "layout": board.to_dict()}) + "\n")
-        return
     if kind == ".gif":
         if plan is None and (plan := solve(task, board).plan()) is None:
             raise VSPGymError("this board has no solution to show; give a --plan")
-        out.write_bytes(render_gif(task, board, plan, size=image_size, theme=theme))
+        write_whole(out, render_gif(task, board, plan, size=image_size, theme=theme, convention=convention))
         return
-    state, facing = _frames(task, board, plan or (), convention)[-1]
-    if kind == ".txt":
+    state, facing = _after(task, board, plan, convention)
+    if kind == ".json":
+        write_whole(out, json.dumps({"task": task.name, "layout": board.to_dict()}) + "\n")
+    elif kind == ".txt":
         write_whole(out, describe(task, board, state))
     else:
-        out.write_bytes(render_png(task, board, state, size=image_size, theme=theme, facing=facing))
+        write_whole(out, render_png(task, board, state, size=image_size, theme=theme, facing=facing))

@@ -60,12 +60,13 @@ def write_results(results: Iterable[Result], path: Path) -> None:
     write_whole(path, "".join(json.dumps(result.to_dict()) + "\n" for result in results))
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Replace `path` by a file that holds `text` (UTF-8); a failure leaves no partial file behind."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Replace `path` by a file that holds `content` (text as UTF-8); a failure leaves no partial file."""
+    data = content.encode("utf-8") if isinstance(content, str) else content
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with open(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
+        with open(handle, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())

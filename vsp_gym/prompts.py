@@ -4,6 +4,7 @@ r"""The only place where messages for a model are assembled.
 |---|---|---|
 | `student` | a picture | statement, one sentence of plan, `<answer>` (or the answer alone) |
 | `text-student` | the state in words | the same |
+| `both-student` | a picture and the state in words | the same |
 | `teacher` | the state in words, with or without a reference plan | the same |
 | `perception` | a picture and a question | `<answer>`, or a statement |
 
@@ -49,8 +50,8 @@ from vsp_gym.text import describe
 AnyPlanningTask = PlanningTask[Any, Any]
 Message = dict[str, Any]
 
-Role = Literal["student", "text-student", "teacher", "perception"]
-ReplyForm = Literal["full", "direct"]
+Role = Literal["student", "text-student", "both-student", "teacher", "perception"]
+ReplyForm = Literal["full", "direct", "action"]
 MessageForm = Literal["openai", "hf", "hf-template"]
 
 PROMPT_CODE = 1
@@ -65,9 +66,12 @@ EXAMPLE_STEPS = 4
 _SEES_PICTURE: Mapping[str, bool] = {
     "student": True,
     "text-student": False,
+    "both-student": True,
     "teacher": False,
     "perception": True,
 }
+
+_SEES_WORDS = frozenset({"text-student", "both-student", "teacher"})
 
 _IMAGE_TYPES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 
@@ -98,7 +102,8 @@ def build_messages(
         theme: look of the picture, which the legend is about, also when `image` is given.
         reference_plan: a plan from `state` that succeeds, for the teacher's eyes.
         question: what to ask in the role `perception`; None asks for the whole statement.
-        reply: `"full"` asks for statement, sentence and answer, `"direct"` for the answer alone.
+        reply: `"full"` asks for statement, sentence and answer, `"direct"` for the answer alone, `"action"`
+            for one action, which `next_turn` follows.
         form: `"openai"` has pictures as data URLs; `"hf"` is for `apply_chat_template` of transformers and
             has them as `PIL.Image.Image` under `image`; `"hf-template"` is the same with a bare
             `{"type": "image"}` in each picture's place, for data sets that hold pictures in a column.
@@ -124,7 +129,7 @@ def build_messages(
     fields = {"reference": ""}
     if role == "perception":
         fields["question"] = _question_text(task, question)
-    if not _SEES_PICTURE[role]:
+    if role in _SEES_WORDS:
         fields["description"] = describe(task, layout, state).rstrip("\n")
     if reference_plan is not None:
         plan = check_reference(task, layout, state, reference_plan)
@@ -137,6 +142,51 @@ def build_messages(
     before, after = user.split(_PICTURE)
     parts = [before.strip(), None, after.strip()]
     return _to_form([("system", [system]), ("user", parts)], image, form)
+
+
+def next_turn(
+    task: str | AnyPlanningTask,
+    layout: Layout,
+    state: Any,
+    *,
+    outcome: str,
+    role: Role = "student",
+    image: bytes | None = None,
+    image_size: int = 256,
+    theme: str | Theme = "classic",
+    form: MessageForm = "openai",
+) -> Message:
+    """The user message that answers one action: what it did, and the board as it is now.
+
+    Args:
+        task: a task or its name.
+        layout: the board.
+        state: where the attempt stands.
+        outcome: what the last reply did, in a sentence.
+        role: who is asked: a student.
+        image: as for `build_messages`.
+        image_size: as for `build_messages`.
+        theme: as for `build_messages`.
+        form: as for `build_messages`.
+
+    Raises:
+        UnknownNameError: for an unknown task, theme or form, or a role that is no student.
+        VSPGymError: if layout and state do not fit the task.
+    """
+    task = get_task(task)
+    state = check_board(task, layout, state)
+    _check_name("role of a student", role, ("student", "text-student", "both-student"))
+    _check_name("form of messages", form, get_args(MessageForm))
+    parts: list[str | None] = [_fill(task, "turn.txt", outcome=outcome)]
+    if _SEES_PICTURE[role]:
+        parts.append(None)
+        if image is None:
+            image = render_png(task, layout, state, size=image_size, theme=theme)
+    if role in _SEES_WORDS:
+        parts.append(describe(task, layout, state).rstrip("\n"))
+    if None not in parts:
+        parts = ["\n\n".join(part for part in parts if part is not None)]
+    return _to_form([("user", parts)], image, form)[0]
 
 
 def prompt_version(
@@ -171,6 +221,8 @@ def prompt_version(
         texts.append(_question_text(task, None))
         for ask in asks(task):
             texts += [ask.name, ask.prompt, _answer_form(task, ask.kind)]
+    if reply == "action":
+        texts.append(_template(task, "turn.txt"))
     content = json.dumps([PROMPT_CODE, task.name, role, *texts])
     return hashlib.sha256(content.encode()).hexdigest()[:12]
 
@@ -192,8 +244,10 @@ def write_reply(
     task = get_task(task)
     _check_name("form of reply", reply, get_args(ReplyForm))
     actions = check_plan(task, plan)
+    if reply == "action":
+        actions = actions[:1]
     answer = f"<answer>{format_plan(actions, task)}</answer>"
-    if reply == "direct":
+    if reply in ("direct", "action"):
         return answer
     return f"{state_statement(task, layout, state)}\nPlan: {summarize(actions)}.\n{answer}"
 
@@ -246,6 +300,7 @@ _FIELDS: Mapping[str, frozenset[str]] = {
     for role, fields in {
         "student": "legend coordinates reply example",
         "text-student": "reply example description",
+        "both-student": "legend coordinates reply example description",
         "teacher": "reply example description reference",
         "perception": "legend coordinates question",
     }.items()

@@ -42,8 +42,7 @@ def render_ansi(
     Raises:
         VSPGymError: if the layout is of another task, or the state is not on the board.
     """
-    state = task.initial(layout) if state is None else state
-    check_boards(task, [layout], [state])
+    _, (state,) = check_boards(task, [layout], None if state is None else [state])
     task.picture.check_state(layout, state)
     lines = task.picture.glyphs(layout, state, facing)
     if color:

@@ -246,7 +246,7 @@ class Sheet:
             return atlas
 
     def _paint(self, tile: int, height: int, width: int) -> Pixels:
-        canvas = Canvas(height, width)
+        canvas = Canvas(height, width, cell=min(*self._grid.heights, *self._grid.widths))
         self._view.draw_tile(canvas, tile, self._theme)
         return canvas.pixels
 

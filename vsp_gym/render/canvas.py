@@ -22,7 +22,7 @@ Point = tuple[float, float]
 SAMPLES = 4
 """Sample points along each side of a pixel."""
 
-LEVELS = 8
+LEVELS = 5
 """Steps between uncovered and covered; few of them keep a picture within a palette of 256 colours."""
 
 SMALL = 16
@@ -40,10 +40,14 @@ class Canvas:
     Drawing beyond the rectangle is allowed; drawing beyond the tile is clipped.
     """
 
-    def __init__(self, height: int, width: int, background: Color = (0, 0, 0)) -> None:
+    def __init__(
+        self, height: int, width: int, background: Color = (0, 0, 0), cell: int | None = None
+    ) -> None:
         self.pixels: npt.NDArray[np.uint8] = np.empty((height, width, 3), np.uint8)
         """`uint8[height, width, 3]`: the tile."""
         self.pixels[:] = background
+        self.cell = min(height, width) if cell is None else cell
+        """The shortest side of any tile of the picture: lines that go on in other tiles depend on it."""
         self._origin = (0.0, 0.0)
         self._extent = (float(width), float(height))
         self._turns = 0

@@ -41,11 +41,10 @@ def render_png(
 
     Args, Raises: as `render_rgb`.
     """
-    state = task.initial(layout) if state is None else state
-    shape = check_boards(task, [layout], [state])
+    shape, states = check_boards(task, [layout], None if state is None else [state])
     pixels = check_render_size(task, shape, size, theme)
     sheet = get_sheet(task, get_theme(theme), pixels, shape)
-    tiles = task.picture.batch_tiles([layout], [state], [facing])
+    tiles = task.picture.batch_tiles([layout], states, [facing])
     palette = sheet.palette(tiles)
     if len(palette) > 256:
         rgb = np.empty((1, *pixels, 3), np.uint8)

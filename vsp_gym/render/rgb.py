@@ -76,7 +76,7 @@ def render_rgb(
         VSPGymError: if the size does not suit the board, the layout is of another task or the state
             is not on the board.
     """
-    states = [task.initial(layout) if state is None else state]
+    states = None if state is None else [state]
     picture: npt.NDArray[np.uint8] = render_batch(
         task, [layout], states, size=size, theme=theme, facings=[facing]
     )[0]
@@ -114,9 +114,7 @@ def render_batch(
     """
     if not layouts:
         raise VSPGymError("there are no layouts to draw")
-    if states is None:
-        states = [task.initial(layout) for layout in layouts]
-    shape = check_boards(task, layouts, states, facings)
+    shape, states = check_boards(task, layouts, states, facings)
     pixels = check_render_size(task, shape, size, theme)
     out = _check_out(out, (len(layouts), *pixels, 3))
     tiles = task.picture.batch_tiles(layouts, states, facings)
@@ -137,13 +135,19 @@ def _check_out(out: npt.NDArray[np.uint8] | None, shape: tuple[int, ...]) -> npt
 def check_boards(
     task: PlanningTask[LayoutT, StateT],
     layouts: Sequence[LayoutT],
-    states: Sequence[StateT],
+    states: Sequence[StateT] | None = None,
     facings: Sequence[Action | None] | None = None,
-) -> tuple[int, int]:
-    """The `(rows, cols)` that all layouts share; raises `VSPGymError` if they cannot be drawn together."""
+) -> tuple[tuple[int, int], Sequence[StateT]]:
+    """The `(rows, cols)` that all layouts share, and a state for each (the initial one if None).
+
+    Raises:
+        VSPGymError: if the boards cannot be drawn together.
+    """
     for layout in layouts:
         if not isinstance(layout, task.layout_type):
             raise VSPGymError(f"{task.title} draws a {task.layout_type.__name__}, not {layout!r:.80}")
+    if states is None:
+        states = [task.initial(layout) for layout in layouts]
     shapes = {(layout.rows, layout.cols) for layout in layouts}
     if len(shapes) > 1:
         sizes = ", ".join(f"{rows}x{cols}" for rows, cols in sorted(shapes))
@@ -152,7 +156,7 @@ def check_boards(
         raise VSPGymError(f"{len(layouts)} layouts need as many states, not {len(states)}")
     if facings is not None and len(layouts) != len(facings):
         raise VSPGymError(f"{len(layouts)} layouts need as many facings, not {len(facings)}")
-    return shapes.pop()
+    return shapes.pop(), states
 
 
 def legend(

@@ -36,12 +36,13 @@ def shape(draw: DrawShape) -> DrawShape:
 def beak(canvas: Canvas, color: Color, facing: Action | None) -> None:
     """Show the facing of a round shape: a point that sticks out of it."""
     if facing is not None:
-        canvas.turned(facing).polygon([(0.62, 0.02), (1.34, 0.5), (0.62, 0.98)], color)
+        canvas.turned(facing).polygon([(0.62, 0.02), (1.3, 0.5), (0.62, 0.98)], color)
 
 
 def pointer(canvas: Canvas, color: Color, facing: Action) -> None:
-    """Show the facing of a sprite that has no picture of it: a small point at its side."""
-    canvas.turned(facing).polygon([(0.8, 0.34), (1.0, 0.5), (0.8, 0.66)], color)
+    """Show the facing of a sprite that has no picture of it: a small point, dark on a light one."""
+    contrast = 0 if sum(color) > 3 * 127 else 255
+    canvas.turned(facing).polygon([(0.78, 0.32), (1.0, 0.5), (0.78, 0.68)], (contrast, contrast, contrast))
 
 
 @shape
@@ -62,9 +63,9 @@ def badge(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
     """A disc with a rim."""
     if facing is not None:
         turned = canvas.turned(facing)
-        turned.polygon([(0.56, -0.06), (1.4, 0.5), (0.56, 1.06)], paint.outline)
+        turned.polygon([(0.56, -0.06), (1.3, 0.5), (0.56, 1.06)], paint.outline)
         canvas.disc(0.5, 0.5, 0.5, paint.outline)
-        turned.polygon([(0.62, 0.1), (1.2, 0.5), (0.62, 0.9)], paint.main)
+        turned.polygon([(0.62, 0.1), (1.14, 0.5), (0.62, 0.9)], paint.main)
     else:
         canvas.disc(0.5, 0.5, 0.5, paint.outline)
     canvas.disc(0.5, 0.5, 0.39, paint.main)
@@ -95,7 +96,7 @@ def arrow(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
 def diamond(canvas: Canvas, paint: Paint, facing: Action | None) -> None:
     """A square on its tip."""
     if facing is not None:
-        canvas.turned(facing).polygon([(0.5, 0.0), (1.4, 0.5), (0.5, 1.0)], paint.main)
+        canvas.turned(facing).polygon([(0.5, 0.0), (1.3, 0.5), (0.5, 1.0)], paint.main)
     canvas.polygon([(0.5, 0.0), (1.0, 0.5), (0.5, 1.0), (0.0, 0.5)], paint.main)
     canvas.polygon([(0.5, 0.24), (0.76, 0.5), (0.5, 0.76), (0.24, 0.5)], paint.detail)
 

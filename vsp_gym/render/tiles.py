@@ -40,7 +40,7 @@ def split_width(canvas: Canvas, share: float, least: int) -> tuple[int, int]:
 
     The line is `share` of the cell wide less a pixel, as PIL draws MGSD's walls, but at least `least`.
     """
-    width = max(least, int(share * min(canvas.height, canvas.width)) - 1)
+    width = max(least, int(share * canvas.cell) - 1)
     return width - width // 2, width // 2
 
 

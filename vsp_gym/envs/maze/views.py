@@ -94,7 +94,7 @@ def _draw_corridors(canvas: Canvas, mask: int, theme: Theme) -> None:
     wall, floor, grid = theme.look("wall"), theme.look("floor"), theme.look("grid")
     height, width = canvas.height, canvas.width
     near, far = split_width(canvas, wall.size, 2)
-    line = max(1, int(grid.size * min(height, width)))
+    line = max(1, int(grid.size * canvas.cell))
     line_near, line_far = line // 2 + 1, (line - 1) // 2
     canvas.fill(wall.color)
     canvas.band(near, near, height - far, width - far, floor.color)

@@ -161,7 +161,7 @@ def _draw_table(canvas: Canvas, part: int, theme: Theme) -> None:
         return
     row, col = divmod(part, TABLE_COLS)
     height, width = canvas.height, canvas.width
-    edge = max(1, min(height, width) // 16)
+    edge = max(1, canvas.cell // 16)
     if row == 0:
         canvas.band(0, 0, edge, width, look.outline)
     if row == TABLE_ROWS - 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ KEYS = {
 }  # fmt: skip
 """Key or word to the action it stands for."""
 
-HELP = "arrows or WASD move, {hands}h hint, u undo, r restart, n next board, q quit"
+HANDS_HELP = ", p pick, o drop, space either"
 
 
 class Game:
@@ -65,7 +66,7 @@ class Game:
     def act(self, action: Action) -> None:
         """Carry out an action and say how it went; after the end nothing moves."""
         if self.over:
-            self.message = "This board is over: u undo, r restart, n next board, q quit."
+            self.message = "This board is over."
             return
         if action not in self.task.actions:
             self.message = f"{self.task.title} has no {action.name}."
@@ -81,7 +82,7 @@ class Game:
 
     def _ending(self, success: bool) -> str:
         if not success:
-            return f"You {self.task.failure} at step {self.steps}. u undo, r restart, n next board, q quit."
+            return f"You {self.task.failure} at step {self.steps}."
         optimum = self.solution.distance()
         verdict = "the fewest possible" if self.steps == optimum else f"{optimum} would do"
         return f"Solved in {_steps(self.steps)}; {verdict}."
@@ -119,10 +120,10 @@ class Game:
         return f"{self.task.title} {self.layout.rows}x{self.layout.cols}   {_steps(self.steps)}   {best}"
 
     @property
-    def help(self) -> str:
-        """One line: the keys."""
-        has_hands = Action.PICK in self.task.actions
-        return HELP.format(hands="p pick, o drop, space either, " if has_hands else "")
+    def help(self) -> tuple[str, str]:
+        """The keys: for actions, and for the rest."""
+        hands = HANDS_HELP if Action.PICK in self.task.actions else ""
+        return f"arrows or WASD move{hands}", "h hint, u undo, r restart, n next board, q quit"
 
     def use_hands(self) -> None:
         """PICK or DROP, whichever is legal (PICK if neither is)."""
@@ -233,6 +234,7 @@ def command(
 
 def _play_from_lines(session: Session) -> None:
     """Read keys from stdin as words; print the board after each line."""
+    click.echo("; ".join(session.game.help))
     click.echo(f"{_board(session.game)}\n{session.game.status}")
     for line in sys.stdin.buffer:
         for key in line.decode("utf-8", "replace").split():
@@ -250,7 +252,8 @@ def _play_in_terminal(session: Session) -> None:
         while not session.done:
             game = session.game
             click.clear()
-            click.echo(f"{_board(game)}\n\n{game.status}\n{game.message}\n\n{game.help}")
+            click.echo(f"{_board(game)}\n\n{game.status}\n{game.message}\n")
+            click.echo("\n".join(game.help))
             session.press(read_key())
 
 
@@ -276,7 +279,6 @@ if sys.platform == "win32":
         yield read_key
 
 else:
-    import os
     import select
     import termios
     import tty
@@ -315,11 +317,13 @@ else:
 
 def _play_in_window(session: Session, theme: str) -> None:
     """Play in a window of pygame until it is closed or q is pressed."""
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
     try:
         import pygame
     except ImportError:
         raise VSPGymError("a window needs pygame: pip install 'vsp-gym[human]'") from None
-    pygame.init()
+    pygame.display.init()
+    pygame.font.init()
     try:
         screen = _open_window(pygame.display, session.game)
         while not session.done:
@@ -339,7 +343,7 @@ BOARD_PIXELS, LINE_PIXELS = 640, 26
 
 def _open_window(display: Any, game: Game) -> pygame.Surface:
     display.set_caption(f"vsp-gym: {game.task.title}")
-    surface: pygame.Surface = display.set_mode((BOARD_PIXELS, BOARD_PIXELS + 3 * LINE_PIXELS + 14))
+    surface: pygame.Surface = display.set_mode((BOARD_PIXELS, BOARD_PIXELS + 4 * LINE_PIXELS + 14))
     return surface
 
 
@@ -352,7 +356,7 @@ def _draw_window(screen: pygame.Surface, game: Game, theme: str) -> None:
     screen.fill((250, 250, 248))
     screen.blit(pygame.surfarray.make_surface(picture.swapaxes(0, 1)), (0, 0))
     font = pygame.font.Font(None, 24)
-    for line, text in enumerate((game.status, game.message, game.help)):
+    for line, text in enumerate((game.status, game.message, *game.help)):
         drawn = font.render(text, True, (27, 28, 29))
         screen.blit(drawn, (8, BOARD_PIXELS + 8 + line * LINE_PIXELS))
     pygame.display.flip()

@@ -116,7 +116,8 @@ def _embed(data: Any) -> str:
 def _page_data(results: Sequence[Result], title: str, lede: str, theme: str) -> dict[str, Any]:
     boards = _Boards(theme)
     series = list(dict.fromkeys((result.agent, result.modality) for result in results))
-    modalities = {modality for _, modality in series}
+    agents = list(dict.fromkeys(agent for agent, _ in series))
+    modalities = list(dict.fromkeys(modality for _, modality in series))
     rows = [_row(result, boards, series.index((result.agent, result.modality))) for result in results]
     conventions = dict.fromkeys(result.score.convention for result in results)
     return {
@@ -126,7 +127,9 @@ def _page_data(results: Sequence[Result], title: str, lede: str, theme: str) -> 
         "series": [
             {
                 "label": agent if len(modalities) == 1 else f"{agent}, {modality}",
+                "agent": agents.index(agent),
                 "modality": modality,
+                "stroke": modalities.index(modality),
                 "about": AGENTS[agent].about if agent in AGENTS else "",
             }
             for agent, modality in series

@@ -23,7 +23,7 @@ const MEASURES = {
 };
 const MARKERS = ["M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0", "M-3.6,-3.6h7.2v7.2h-7.2z", "M0,-4.8L4.4,3.4H-4.4z",
   "M0,-5L5,0L0,5L-5,0z", "M0,4.8L4.4,-3.4H-4.4z", "M-4.5,-1.4h3.1v-3.1h2.8v3.1h3.1v2.8h-3.1v3.1h-2.8v-3.1h-3.1z"];
-const DASHES = ["", "6 3", "2 3"];
+const DASHES = ["", "6 3", "2 3", "8 3 2 3"];
 const PAGE = 60;
 
 const $ = (id) => document.getElementById(id);
@@ -49,9 +49,10 @@ const count = (n) => n.toLocaleString("en");
 const replies = (n) => `${count(n)} ${n === 1 ? "reply" : "replies"}`;
 const unique = (values) => [...new Set(values)];
 const words = (name) => String(name).replaceAll("_", " ");
-const seriesColor = (i) => `var(--s${i % 8})`;
-const seriesMarker = (i) => MARKERS[i % MARKERS.length];
-const seriesDash = (i) => DASHES[Math.floor(i / 8) % DASHES.length];
+// An agent has a colour and a marker of its own, a modality its dashes.
+const seriesColor = (i) => `var(--s${SERIES[i].agent % 8})`;
+const seriesMarker = (i) => MARKERS[SERIES[i].agent % MARKERS.length];
+const seriesDash = (i) => DASHES[SERIES[i].stroke % DASHES.length];
 const outcomeColor = (outcome) => `var(--o-${outcome})`;
 const taskNames = Object.keys(TASKS);
 const outcomeNames = Object.keys(OUTCOMES).filter((name) => DATA.metrics.all.outcomes[name]);
@@ -62,11 +63,12 @@ function drawHead() {
   $("title").append(DATA.title);
   if (DATA.lede) $("lede").append(DATA.lede); else $("lede").remove();
   const sizes = unique(BOARDS.map((board) => board.size)).sort((a, b) => a - b);
+  const agents = unique(SERIES.map((series) => series.agent)).length;
   const span = sizes.length > 1 ? `${sizes[0]}\u2013${sizes.at(-1)}` : String(sizes[0]);
   for (const [name, value] of [
     ["boards", count(BOARDS.length)], [taskNames.length === 1 ? "task" : "tasks", count(taskNames.length)],
     ["cells a side", span],
-    [SERIES.length === 1 ? "agent" : "agents", count(SERIES.length)], ["replies judged", count(ROWS.length)],
+    [agents === 1 ? "agent" : "agents", count(agents)], ["replies judged", count(ROWS.length)],
   ]) $("facts").append(h("div", {}, h("dt", {}, name), h("dd", {}, value)));
   const conventions = Object.entries(DATA.conventions)
     .map(([name, source]) => (source ? `${name} (${source})` : name)).join("; ");

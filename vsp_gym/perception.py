@@ -280,7 +280,7 @@ def read_answer(question: Question, reply: str) -> Any:
     if doubt is not None and not (doubt.text == "or" and question.kind in ("actions", "directions")):
         raise FormatError(f"{quote(doubt.text)} leaves the answer open")
     negation = next((token for token in tokens if token.text in NEGATIONS), None)
-    if negation is not None:
+    if negation is not None and question.kind != "yes_no":
         raise FormatError(f"an answer with {quote(negation.text)} in it is unclear")
     return _READERS[question.kind](tokens, question.actions)
 
@@ -349,12 +349,19 @@ def _read_cells(tokens: Sequence[Token], _: _Actions) -> frozenset[Cell]:
     is_empty = states_nothing(tokens)
     if cells and is_empty:
         raise FormatError("the answer names cells and says that there are none")
-    stray = next((token for token in tokens if token.kind in ("number", "size")), None)
-    if stray is not None:
-        raise FormatError(f"{quote(stray.text)} in the answer is no cell; a cell is written like (1, 2)")
+    for position, token in enumerate(tokens):
+        if token.kind == "size" or (token.kind == "number" and not _is_count(tokens, position)):
+            raise FormatError(f"{quote(token.text)} in the answer is no cell; a cell is written like (1, 2)")
     if not cells and not is_empty:
         raise FormatError("the answer names no cell; the empty set is 'none'")
     return cells
+
+
+def _is_count(tokens: Sequence[Token], position: int) -> bool:
+    """Whether a number counts things (`2 holes`) or numbers the lines of a list (`2. (1, 1)`)."""
+    before, after = tokens[position - 1] if position else END, tokens[position + 1]
+    begins_line = before is END or before.kind == "newline"
+    return after.text in ("holes", "hole", "cells", "cell") or (begins_line and after.text in (".", ")"))
 
 
 def _read_cell(tokens: Sequence[Token], actions: _Actions) -> Cell | None:
@@ -368,7 +375,10 @@ def _read_cell(tokens: Sequence[Token], actions: _Actions) -> Cell | None:
 
 def _read_yes_no(tokens: Sequence[Token], _: _Actions) -> bool:
     words = {"yes": True, "true": True, "no": False, "false": False}
-    return bool(_only([words[token.text] for token in tokens if token.text in words], "yes or no"))
+    answer = bool(_only([words[token.text] for token in tokens if token.text in words], "yes or no"))
+    if answer and any(token.text in NEGATIONS for token in tokens):
+        raise FormatError("the answer says yes and denies something")
+    return answer
 
 
 def _read_directions(tokens: Sequence[Token], _: _Actions) -> dict[Cell, frozenset[Action]]:
@@ -431,7 +441,7 @@ def state_statement(task: str | AnyPlanningTask, layout: Layout, state: Any = No
 
 
 def parse_statement(task: str | AnyPlanningTask, text: str) -> ParsedStatement:
-    """The board that a reply states before its `<answer>` block.
+    """The board that a reply states before its `<answer>` block, or in it if nothing is before it.
 
     Wording, case, order and prose around the statement do not matter. A board results only if every part
     of it is stated clearly and no part contradicts another; a start that is not stated is the agent's cell.
@@ -447,9 +457,9 @@ def parse_statement(task: str | AnyPlanningTask, text: str) -> ParsedStatement:
     task = get_task(task)
     if not isinstance(text, str):
         raise VSPGymError(f"a reply is text, not {type(text).__name__}")
-    statement, _ = split_answer(without_thoughts(text))
+    statement, answer = split_answer(without_thoughts(text))
     try:
-        layout, state = task.statement.parse(statement)
+        layout, state = task.statement.parse(statement if statement.strip() else answer or "")
     except FormatError as error:
         return ParsedStatement(None, None, str(error))
     return ParsedStatement(layout, state, None)

@@ -26,7 +26,8 @@ _GAP = r"[ \t]{0,3}"
 _NUMBER = r"[0-9]{1,4}(?!\.?[0-9])"
 _TOKEN = re.compile(
     rf"""
-    (?P<size>
+    (?P<remark>\b(?:0|zero)[- ](?:based|indexed)\b)
+  | (?P<size>
         {_NUMBER}{_GAP}(?:[x×*]|by\b){_GAP}{_NUMBER}
       | {_NUMBER}{_GAP}rows?\b[ \t,]{{0,3}}(?:and\b|by\b|[x×])?{_GAP}{_NUMBER}{_GAP}col(?:umn)?s?\b
     )
@@ -74,8 +75,8 @@ END = Token("end", "", -1)
 
 def tokenize(text: str) -> list[Token]:
     """The tokens of a text, `END` last."""
-    found = [Token(match.lastgroup or "", match[0].lower(), match.start()) for match in _TOKEN.finditer(text)]
-    return [*found, END]
+    found = (Token(match.lastgroup or "", match[0].lower(), match.start()) for match in _TOKEN.finditer(text))
+    return [*(token for token in found if token.kind != "remark"), END]
 
 
 def without_thoughts(text: str) -> str:
@@ -199,12 +200,12 @@ def read_actions(tokens: Sequence[Token], allowed: Collection[Action]) -> frozen
 
 def states_nothing(tokens: Sequence[Token]) -> bool:
     """Whether the tokens say that a set is empty: `none`, `[]`, `no holes`."""
-    for token, after in pairwise(tokens):
-        if token.text in NONE or (token.text == "no" and after.kind == "word"):
-            return True
-        if token.text + after.text in ("[]", "{}"):
-            return True
-    return False
+    return any(
+        token.text in NONE
+        or (token.text == "no" and after.kind == "word")
+        or token.text + after.text in ("[]", "{}")
+        for token, after in pairwise(tokens)
+    )
 
 
 Directions = dict[Cell, frozenset[Action]]
@@ -253,7 +254,7 @@ def _read_entry(tokens: Sequence[Token], position: int) -> tuple[frozenset[Actio
             moves.update(named)
         elif token.text in NONE:
             is_empty = True
-        elif token.text not in _ENTRY_MARKS and token.text != "and":
+        elif token.text not in _ENTRY_MARKS and token.text not in ("and", "only"):
             break
         position += 1
     if moves and is_empty:

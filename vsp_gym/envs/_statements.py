@@ -17,12 +17,14 @@ from vsp_gym.core import Cell
 from vsp_gym.envs._reading import (
     DOUBT,
     END,
+    NEGATIONS,
     NONE,
     Directions,
     join_words,
     quote,
     read_cell_list,
     read_directions,
+    states_nothing,
     tokenize,
 )
 from vsp_gym.errors import FormatError, LayoutError
@@ -40,11 +42,12 @@ _PLURAL = frozenset("cells tiles positions locations coordinates are".split())
 _NEAR = frozenset("next adjacent beside near neighbouring neighboring around free towards".split())
 """Words before a label which say that what follows is about other cells than the thing's own."""
 
-_MARKUP = frozenset("*_`\"'")
+_MARKUP = frozenset("*_`\"'|")
 _MAX_GAP = 24
 """How many tokens may stand between a label and its value, and within a remark in parentheses."""
 
-Kind = Literal["size", "cell", "cells", "directions"]
+Kind = Literal["size", "cell", "cells", "directions", "status"]
+"""What the value is; a `status` has no value but the statuses themselves."""
 
 
 @dataclass(frozen=True)
@@ -56,10 +59,13 @@ class Fact:
     kind: Kind
     labels: frozenset[str]
     """Words, in lower case, that announce it."""
-    moves: bool = False
-    """Whether actions change it, so that prose about a plan may give it other values."""
+    varies: bool = False
+    """Whether prose about a plan may give it other values, as where actions change it."""
     words: frozenset[str] = frozenset()
-    """Further words that may stand before the value; a mention keeps those it had."""
+    """Further words that may stand before the value."""
+    statuses: frozenset[str] = frozenset()
+    """Words, or phrases of three words, before or after the value that change what is meant; a mention keeps
+    those it had."""
 
 
 class Mention(NamedTuple):
@@ -72,14 +78,14 @@ class Mention(NamedTuple):
     cells: tuple[Cell, ...] = ()
     size: tuple[int, int] | None = None
     directions: Directions | None = None
-    words: frozenset[str] = frozenset()
+    statuses: frozenset[str] = frozenset()
     problem: str | None = None
     """Why the value cannot be relied on, or None."""
 
     @property
     def value(self) -> object:
         """What two mentions of a fact must agree in."""
-        return frozenset(self.cells), self.size, self.words
+        return frozenset(self.cells), self.size, self.statuses
 
 
 class StatementReader:
@@ -100,17 +106,15 @@ class StatementReader:
 
     # ---- finding mentions -------------------------------------------------------------------
 
-    def _read(self, position: int) -> int:
+    def _read(self, label: int) -> int:
         """Read the mention that begins at a token, if one does; returns where to go on."""
-        fact = self._labels.get(self._tokens[position].text)
-        if fact is None or self._is_near(position):
-            return position + 1
-        label = position
-        position, strong, words = self._skip_gap(fact, label + 1)
-        status = frozenset(words) & fact.words
+        fact = self._labels.get(self._tokens[label].text)
+        if fact is None or self._is_near(label):
+            return label + 1
+        position, strong = self._skip_gap(fact, label + 1)
         if fact.kind == "size":
             token = self._tokens[position]
-            if token.kind == "size":
+            if token.kind == "size" or (token.kind == "cell" and strong):
                 self._add(Mention(fact, strong, True, size=token.pair))
                 return position + 1
         elif fact.kind == "directions":
@@ -118,59 +122,70 @@ class StatementReader:
             if directions:
                 self._add(Mention(fact, True, True, directions=directions))
                 return end
+        elif fact.kind == "status":
+            statuses = self._statuses(fact, label + 1, position)
+            if statuses and strong:
+                self._add(Mention(fact, True, True, statuses=statuses))
         else:
-            plural = fact.kind == "cells" and (self._is_plural(label) or bool(_PLURAL & set(words)))
-            return self._read_cells(
-                Mention(fact, strong, strong or plural or fact.kind == "cell"), position, label, status
-            )
+            return self._read_cells(fact, strong, label, position)
         return label + 1
 
-    def _read_cells(self, mention: Mention, position: int, label: int, status: frozenset[str]) -> int:
-        token, is_set = self._tokens[position], mention.fact.kind == "cells"
-        is_none = mention.strong and token.text in NONE
-        negated = is_set and not mention.strong and label > 0 and self._tokens[label - 1].text == "no"
+    def _read_cells(self, fact: Fact, strong: bool, label: int, position: int) -> int:
+        is_set = fact.kind == "cells"
+        statuses = self._statuses(fact, label + 1, position)
+        is_none = strong and states_nothing(self._tokens[position : position + 2])
+        negated = is_set and label > 0 and self._tokens[label - 1].text == "no"
         found = read_cell_list(self._tokens, position, one_line=not is_set)
-        if not (found.cells or is_none or negated or status):
+        if negated == bool(found.cells) and not (is_none or statuses):
             return label + 1
-        if is_none:
-            found = found._replace(end=position + 1)
-        mention = mention._replace(
+        end = position + 1 if is_none else found.end
+        stop = self._end_of_remark(end, strong, fact)
+        mention = Mention(
+            fact,
+            strong,
+            full=strong or negated or not is_set or self._is_plural(label, position),
             cells=found.cells,
-            full=mention.full or negated,
-            words=status,
-            problem=self._problem(found.doubt, found.end, mention.strong),
+            statuses=statuses | self._statuses(fact, end, stop),
+            problem=self._problem(found.doubt, end, stop, strong),
         )
         self._add(mention)
         return max(found.end, label + 1)
 
-    def _skip_gap(self, fact: Fact, position: int) -> tuple[int, bool, list[str]]:
-        """Where the value may begin, whether there was a colon, and the words passed over."""
-        strong, words = False, list[str]()
+    def _skip_gap(self, fact: Fact, position: int) -> tuple[int, bool]:
+        """Where the value may begin, and whether there was a colon."""
+        strong = False
         for _ in range(_MAX_GAP):
             token = self._tokens[position]
+            if self._labels.get(token.text) is fact:
+                break
             if token.text in (":", "="):
                 strong = True
-            elif token.text in fact.words or (token.text in _SILENT and token.text not in NONE):
-                words.append(token.text)
-            elif token.text == "(" or token.text == "[":
+            elif (
+                token.text in "(["
+                and token.text
+                and not states_nothing(self._tokens[position : position + 2])
+            ):
                 position = self._skip_remark(position)
                 continue
             elif not (
-                token.text in _MARKUP
+                token.text in _SILENT
+                or token.text in fact.words
+                or self._status_at(fact, position)
+                or token.text in _MARKUP
                 or (token.text == "," and (fact.words or fact.kind == "size"))
                 or (token.text in "-•" and token.kind == "other" and strong)
                 or (token.kind == "newline" and strong and fact.kind in ("cells", "directions"))
             ):
                 break
             position += 1
-        return position, strong, words
+        return position, strong
 
     def _skip_remark(self, position: int) -> int:
         """The position after a remark in parentheses, or after the parenthesis alone if none closes it."""
         for end in range(position + 1, min(position + _MAX_GAP, len(self._tokens))):
             if self._tokens[end].text in (")", "]"):
                 return end + 1
-            if self._tokens[end].kind in ("cell", "number", "newline"):
+            if self._tokens[end].kind in ("cell", "number", "newline") or self._tokens[end].text in NONE:
                 break
         return position + 1
 
@@ -183,24 +198,52 @@ class StatementReader:
                 return True
         return False
 
-    def _is_plural(self, label: int) -> bool:
-        return self._tokens[label].text.endswith("s")
+    def _is_plural(self, label: int, position: int) -> bool:
+        """Whether the words from a label to its value speak of several cells."""
+        words = self._tokens[label:position]
+        return words[0].text.endswith("s") or any(token.text in _PLURAL for token in words)
 
-    def _problem(self, doubt: str | None, position: int, strong: bool) -> str | None:
-        """Why a value that ends before `position` is not the whole of what the text says."""
+    def _status_at(self, fact: Fact, position: int) -> str | None:
+        """The fact's status that ends with a token."""
+        if not fact.statuses:
+            return None
+        phrase = " ".join(token.text for token in self._tokens[max(0, position - 2) : position + 1])
+        return next((text for text in (phrase, self._tokens[position].text) if text in fact.statuses), None)
+
+    def _statuses(self, fact: Fact, start: int, stop: int) -> frozenset[str]:
+        """The fact's statuses among some tokens, up to a negation."""
+        found = set()
+        for position in range(start, min(stop, len(self._tokens))):
+            if self._tokens[position].text in NEGATIONS:
+                break
+            status = self._status_at(fact, position)
+            if status is not None:
+                found.add(status)
+        return frozenset(found)
+
+    def _end_of_remark(self, position: int, strong: bool, fact: Fact) -> int:
+        """Where what is said after a value ends: the line, the sentence or the next fact."""
+        stops = "." if strong else ".,;"
+        while True:
+            token = self._tokens[position]
+            if token.kind in ("newline", "end") or token.text in stops:
+                return position
+            if token.text in self._labels and self._status_at(fact, position) is None:
+                return position
+            position += 1
+
+    def _problem(self, doubt: str | None, position: int, stop: int, strong: bool) -> str | None:
+        """Why a value that ends before `position` is not the whole of what the text says up to `stop`."""
         if doubt is not None:
             return f"{quote(doubt)} leaves it open"
         if not strong:
             return None
-        while True:
-            token, after = self._tokens[position], self._tokens[position + 1 : position + 2]
-            if token.text == "." and after and after[0].text == ".":
-                return "the list is cut short"
-            if token is END or token.kind == "newline" or token.text == "." or token.text in self._labels:
-                return None
+        if [token.text for token in self._tokens[stop : stop + 2]] == [".", "."]:
+            return "the list is cut short"
+        for token in self._tokens[position:stop]:
             if token.kind in ("cell", "number", "size") or token.text in DOUBT:
                 return f"{quote(token.text)} after it is unclear"
-            position += 1
+        return None
 
     def _add(self, mention: Mention) -> None:
         self._mentions[mention.fact.name].append(mention)
@@ -225,13 +268,13 @@ class StatementReader:
         first = chosen[0]
         for mention in chosen[1:]:
             if mention.value != first.value:
-                raise FormatError(f"{fact.name} is stated twice and differently")
+                raise FormatError(f"two statements about {fact.name} disagree")
         cells = set(first.cells)
-        if not fact.moves:
+        if not fact.varies:
             for mention in weak:
                 same = cells == set(mention.cells) if mention.full else cells >= set(mention.cells)
                 if not same or mention.size != first.size:
-                    raise FormatError(f"{fact.name} is stated twice and differently")
+                    raise FormatError(f"two statements about {fact.name} disagree")
         return first
 
     def get(self, fact: Fact) -> Mention:
@@ -301,7 +344,7 @@ def cell_on_board(cell: Cell, name: str, rows: int, cols: int) -> Cell:
     return cell
 
 
-SIZE = Fact("the size", "size", frozenset({"size", "dimensions"}))
+SIZE = Fact("the size", "size", frozenset({"size", "dimensions", "board", "grid", "map"}))
 """What every statement begins with."""
 
 

@@ -8,8 +8,8 @@ from vsp_gym.envs._text import join_cells
 from vsp_gym.envs.base import Statement
 from vsp_gym.envs.frozen_lake.rules import FrozenLakeLayout
 
-_AGENT = Fact("the agent's cell", "cell", frozenset({"agent", "player"}), moves=True)
-_START = Fact("the start", "cell", frozenset({"start"}))
+_AGENT = Fact("the agent's cell", "cell", frozenset({"agent", "player"}), varies=True)
+_START = Fact("the start", "cell", frozenset({"start"}), varies=True)
 _GOAL = Fact("the goal", "cell", frozenset({"goal", "target"}))
 _HOLES = Fact("the holes", "cells", frozenset({"hole", "holes", "h"}))
 _FACTS = (SIZE, _AGENT, _START, _GOAL, _HOLES)

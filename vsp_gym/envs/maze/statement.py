@@ -9,8 +9,8 @@ from vsp_gym.envs.base import Statement
 from vsp_gym.envs.maze.rules import WALL_OF_MOVE, MazeLayout
 from vsp_gym.errors import FormatError
 
-_AGENT = Fact("the agent's cell", "cell", frozenset({"agent", "player"}), moves=True)
-_START = Fact("the start", "cell", frozenset({"start"}))
+_AGENT = Fact("the agent's cell", "cell", frozenset({"agent", "player"}), varies=True)
+_START = Fact("the start", "cell", frozenset({"start"}), varies=True)
 _GOAL = Fact("the goal", "cell", frozenset({"goal", "target"}))
 _OPEN = Fact("the open directions", "directions", frozenset({"open", "openings", "passages"}))
 _FACTS = (SIZE, _AGENT, _START, _GOAL, _OPEN)

@@ -15,19 +15,25 @@ from vsp_gym.envs.mini_behaviour.rules import (
 from vsp_gym.errors import FormatError
 
 _CARRIED = frozenset({"carried", "held"})
-_DELIVERED = frozenset({"delivered", "table"})
+_DELIVERED = frozenset({"delivered", "on the table"})
+_CARRIES = frozenset({"carrying", "holding"})
+_THINGS = frozenset({"printer", "yes", "true"})
 
-_AGENT = Fact("the agent's cell", "cell", frozenset({"agent", "player"}), moves=True)
-_START = Fact("the start", "cell", frozenset({"start"}))
+_AGENT = Fact("the agent's cell", "cell", frozenset({"agent", "player"}), varies=True, statuses=_CARRIES)
+_LOAD = Fact(
+    "what the agent carries", "status", _CARRIES, statuses=_THINGS | {"nothing", "none", "no", "false"}
+)
+_START = Fact("the start", "cell", frozenset({"start"}), varies=True)
 _PRINTER = Fact(
     "the printer",
     "cell",
     frozenset({"printer"}),
-    moves=True,
-    words=_CARRIED | _DELIVERED | {"by", "agent", "to", "taken", "from"},
+    varies=True,
+    words=frozenset({"by", "agent", "to", "table", "taken", "from"}),
+    statuses=_CARRIED | _DELIVERED,
 )
 _TABLE = Fact("the table", "cells", frozenset({"table"}))
-_FACTS = (SIZE, _AGENT, _START, _PRINTER, _TABLE)
+_FACTS = (SIZE, _AGENT, _LOAD, _START, _PRINTER, _TABLE)
 
 
 class MiniBehaviourStatement(Statement[MiniBehaviourLayout, MiniBehaviourState]):
@@ -52,6 +58,7 @@ class MiniBehaviourStatement(Statement[MiniBehaviourLayout, MiniBehaviourState])
         agent = cell_on_board(reader.cell(_AGENT), _AGENT.name, rows, cols)
         start = reader.optional_cell(_START) or agent
         status = _status(reader.get(_PRINTER))
+        _check_load(status == "carried", reader.get(_AGENT), reader.find(_LOAD))
         printer, cells = reader.cell(_PRINTER), reader.cells(_TABLE)
         table = min(cells, default=Cell(0, 0))
         layout = build(lambda: MiniBehaviourLayout(rows, cols, start, printer, table))
@@ -65,10 +72,19 @@ class MiniBehaviourStatement(Statement[MiniBehaviourLayout, MiniBehaviourState])
 
 def _status(mention: Mention) -> str:
     """Where the printer is said to be: `carried`, `delivered` or `standing`."""
-    carried, delivered = mention.words & _CARRIED, mention.words & _DELIVERED
+    carried, delivered = mention.statuses & _CARRIED, mention.statuses & _DELIVERED
     if carried and delivered:
         raise FormatError("the printer is said to be carried and to be on the table")
     return "carried" if carried else "delivered" if delivered else "standing"
+
+
+def _check_load(is_carried: bool, agent: Mention, load: Mention | None) -> None:
+    """Check that what is said of the agent's hands fits what is said of the printer."""
+    says_so = bool(agent.statuses) or (load is not None and bool(load.statuses & _THINGS))
+    if says_so and not is_carried:
+        raise FormatError("the agent is said to carry the printer, but the printer is not said to be carried")
+    if is_carried and load is not None and not load.statuses & _THINGS:
+        raise FormatError("the printer is said to be carried, but the agent to carry nothing")
 
 
 def _checked(layout: MiniBehaviourLayout, state: MiniBehaviourState) -> MiniBehaviourState:

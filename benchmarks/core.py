@@ -25,6 +25,15 @@ BOARDS = 4096
 VECTOR_STEPS = 40
 FRAMES = 256
 FRAME_SIZE = 256
+PICTURES = (
+    ("frozen_lake", 4),
+    ("frozen_lake", 8),
+    ("maze", 3),
+    ("maze", 6),
+    ("mini_behaviour", 5),
+    ("mini_behaviour", 6),
+)
+"""Task and size of the boards that are drawn."""
 
 
 def lake_8x8() -> FrozenLakeLayout:
@@ -129,25 +138,25 @@ def _mgsd_renderers(folder: Path) -> tuple[ModuleType, ModuleType, ModuleType]:
         sys.path.remove(str(folder))
 
 
-def _mgsd_draws(folder: Path, layouts: dict[str, list[Any]]) -> dict[str, Callable[[], Any]]:
-    """For each task, MGSD's way to draw the same boards as arrays."""
+def _mgsd_draw(folder: Path, name: str, layouts: list[Any]) -> Callable[[], int]:
+    """MGSD's way to draw the same boards as arrays."""
     lake, maze, mini = _mgsd_renderers(folder)
-    rows = [layout.to_rows() for layout in layouts["frozen_lake"]]
-    grids = [_mgsd_grid(layout) for layout in layouts["maze"]]
-    return {
+    rows = [layout.to_rows() for layout in layouts] if name == "frozen_lake" else []
+    grids = [_mgsd_grid(layout) for layout in layouts] if name == "maze" else []
+    draws: dict[str, Callable[[], list[Any]]] = {
         "frozen_lake": lambda: [
-            np.asarray(lake.render_desc_to_image(desc, cell_size=FRAME_SIZE // len(desc)).convert("RGB"))
-            for desc in rows
+            lake.render_desc_to_image(desc, cell_size=FRAME_SIZE // len(desc)) for desc in rows
         ],
         "maze": lambda: [
-            np.asarray(maze.render_maze(grid, layout.start, layout.goal, FRAME_SIZE))
-            for grid, layout in zip(grids, layouts["maze"])
+            maze.render_maze(grid, layout.start, layout.goal, FRAME_SIZE)
+            for grid, layout in zip(grids, layouts)
         ],
         "mini_behaviour": lambda: [
-            np.asarray(mini.render_minibehaviour(x.rows, x.start, x.printer, x.table_cells, FRAME_SIZE))
-            for x in layouts["mini_behaviour"]
+            mini.render_minibehaviour(x.rows, x.start, x.printer, x.table_cells, FRAME_SIZE) for x in layouts
         ],
     }
+    draw = draws[name]
+    return lambda: len([np.asarray(image.convert("RGB")) for image in draw()])
 
 
 def _mgsd_grid(layout: MazeLayout) -> list[list[dict[str, bool]]]:
@@ -160,32 +169,29 @@ def _mgsd_grid(layout: MazeLayout) -> list[list[dict[str, bool]]]:
 def pictures(mgsd: Path | None) -> Iterator[Measurement]:
     """A batch of 256 different boards as 256-pixel pictures, against MGSD's renderers."""
     rng = np.random.default_rng(0)
-    sizes = {"frozen_lake": 8, "maze": 6, "mini_behaviour": 6}
-    layouts = {
-        name: [TASKS[name].generator.sample(rng, size) for _ in range(FRAMES)] for name, size in sizes.items()
-    }
-    theirs = {} if mgsd is None else _mgsd_draws(mgsd, layouts)
-    for name, task in TASKS.items():
-        boards = layouts[name]
+    out = np.empty((FRAMES, FRAME_SIZE, FRAME_SIZE, 3), np.uint8)
+    for name, size in PICTURES:
+        task = TASKS[name]
+        boards = [task.generator.sample(rng, size) for _ in range(FRAMES)]
 
         def ours(task: Any = task, boards: Any = boards) -> int:
-            return len(render_batch(task, boards, size=FRAME_SIZE))
+            return len(render_batch(task, boards, size=FRAME_SIZE, out=out))
 
         contenders = {"ours": ours}
         note = "" if mgsd else "name MGSD's folder with --mgsd to compare"
-        if name in theirs:
-            draw = theirs[name]
+        if mgsd:
+            draw = _mgsd_draw(mgsd, name, boards)
             try:
                 draw()
-            except (OSError, AttributeError) as error:
-                note = f"MGSD cannot draw it: {error} (its lake needs Gymnasium < 1.4)"
+            except OSError:
+                note = "MGSD's lake cannot be drawn with Gymnasium 1.4 or newer: its sprites are gone"
             else:
-                contenders["mgsd"] = lambda draw=draw: len(draw())  # type: ignore[misc]
+                contenders["mgsd"] = draw
         result = rates(contenders, rounds=3)
-        what = f"{FRAMES} pictures of {FRAME_SIZE} px, {task.title} {sizes[name]}x{sizes[name]}"
+        what = f"{FRAMES} pictures of {FRAME_SIZE} px, {task.title} {size}x{size}"
         yield Measurement(what, "frames/s", result["ours"], result.get("mgsd"), "MGSD", note)
-    source = np.zeros((FRAMES, FRAME_SIZE, FRAME_SIZE, 3), np.uint8)
-    copy = rates({"copy": lambda: len(source.copy())})["copy"]
+    source = np.zeros_like(out)
+    copy = rates({"copy": lambda: np.copyto(out, source) or FRAMES})["copy"]
     yield Measurement("the limit: copying as many bytes", "frames/s", copy)
 
 

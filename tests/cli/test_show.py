@@ -54,9 +54,9 @@ def test_pictures_are_the_renderers(tmp_path):
     task = get_task("frozen_lake")
     expected = render_rgb(task, LAKE, LAKE.start, size=96, theme="inverted")
     np.testing.assert_array_equal(np.asarray(Image.open(path).convert("RGB")), expected)
-    assert invoke(*args, "--plan", "DD").exit_code == 0
-    step = rollout(task, LAKE, [1, 1])[-1]
-    expected = render_rgb(task, LAKE, step.state, size=96, theme="inverted", facing=task.actions[1])
+    assert invoke(*args, "--plan", "DR").exit_code == 0
+    step = rollout(task, LAKE, [1, 2])[-1]
+    expected = render_rgb(task, LAKE, step.state, size=96, theme="inverted", facing=task.actions[2])
     np.testing.assert_array_equal(np.asarray(Image.open(path).convert("RGB")), expected)
 
 

@@ -43,10 +43,13 @@ def test_a_failure_in_the_middle_leaves_the_earlier_file(tmp_path):
     assert os.listdir(tmp_path) == ["results.jsonl"]
 
 
-def test_text_that_cannot_be_encoded_leaves_nothing_behind(tmp_path):
+def test_a_failed_write_leaves_nothing_behind(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         write_whole(tmp_path / "page.html", "\ud800")
-    assert os.listdir(tmp_path) == []
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError, match="folder"):
+        write_whole(tmp_path / "folder", "text")
+    assert os.listdir(tmp_path) == ["folder"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")

@@ -393,13 +393,10 @@ function drawCards() {
 // ---------------------------------------------------------------- replay
 
 const player = $("player");
-let current = -1, run = null, step = 0, timer = 0, opener = null;
+let current = -1, run = null, step = 0, timer = 0;
 
 function openPlayer(index) {
-  if (!player.open) {
-    opener = document.activeElement;
-    player.showModal();
-  }
+  if (!player.open) player.showModal();
   showRow(index);
   $("play").focus();
 }
@@ -574,7 +571,6 @@ function wirePlayer() {
   player.addEventListener("close", () => {
     pause();
     history.replaceState(null, "", location.pathname + location.search);
-    opener?.focus();
   });
 }
 

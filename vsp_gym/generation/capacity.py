@@ -1,0 +1,235 @@
+"""How many different boards there are: exactly where they can be listed or counted, else at least.
+
+Small spaces are listed. For some there is a formula. For the rest the *birthday test* gives a lower
+bound: among `m` boards drawn at random from at most `n` there are about `m * m / 2 / n` equal pairs or
+more, so few equal pairs prove that there are many boards, whatever their distribution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from vsp_gym.core import check_int
+from vsp_gym.envs import get_task
+from vsp_gym.envs.base import Difficulty, Generator, PlanningTask
+from vsp_gym.errors import VSPGymError
+from vsp_gym.generation.request import ALL, FRACTIONS, Range, make_generator, split_range
+from vsp_gym.symmetry import Board, Orbits, board_key
+
+LISTED = 60_000
+"""A space of up to this many boards (solvable or not) is listed, which takes a second or two."""
+
+CONFIDENCE = 1e-6
+"""Chance that a lower bound is too high."""
+
+DRAWS = 4000
+"""Boards that the birthday test draws when no number of boards is asked for."""
+
+DOUBLINGS = 3
+"""How often the birthday test draws as many boards again before it says no."""
+
+SPARE = Fraction(4, 5)
+"""Share of a lower bound that may be asked for: slices have somewhat different numbers of boards."""
+
+
+EXCLUDED = 20
+"""The birthday test gives up if it draws this many times as many boards as it needs that are not excluded."""
+
+
+class InfeasibleError(VSPGymError):
+    """More boards are asked for than there are (or than are known to be there)."""
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """How many different boards a request can have."""
+
+    count: int
+    exact: bool
+    """Whether there are exactly so many; if not, there are at least so many."""
+    method: str
+    """How that is known."""
+
+    def __str__(self) -> str:
+        return f"{'exactly' if self.exact else 'at least'} {self.count:,} ({self.method})"
+
+
+class ListedBoard(NamedTuple):
+    """A solvable board of a space that is listed."""
+
+    board: Board
+    position: int
+    """Position of its orbit."""
+    key: str
+    orbit: str
+    length: int
+    """Optimal length."""
+    weight: float
+    """How likely it is to be drawn compared to others."""
+
+
+def capacity(
+    task: str | PlanningTask[Any, Any],
+    size: int,
+    difficulty: Difficulty | None = None,
+    split: str | None = None,
+    *,
+    options: Mapping[str, Any] | None = None,
+    fractions: Sequence[Fraction] = FRACTIONS,
+    wanted: int | None = None,
+) -> Capacity:
+    """How many different solvable boards there are.
+
+    Args:
+        task: a task or its name.
+        size: side of the boards.
+        difficulty: the bucket; None for all.
+        split: the split; None for all boards.
+        options: options of the task's generator.
+        fractions: shares of the splits.
+        wanted: for a lower bound, the number that it should show if it can.
+
+    Raises:
+        UnknownNameError: for an unknown task, difficulty, split or option.
+        VSPGymError: for a size or option out of range.
+    """
+    task = get_task(task)
+    size = task.check_size(size)
+    generator = make_generator(task, options or {})
+    generator.length_range(size, difficulty)
+    where = split_range(split, fractions)
+    if wanted is not None:
+        check_int(wanted, "wanted", 1, 1 << 60, VSPGymError)
+    listed = list_boards(task.name, generator, size)
+    if listed is not None:
+        found = sum(matches(board, generator, size, difficulty, where) for board in listed)
+        return Capacity(found, True, "all boards listed")
+    known = generator.count_boards(size) if difficulty is None and where == ALL else None
+    if known is not None:
+        return Capacity(known[0], True, known[1])
+    return birthday_bound(task.name, generator, size, difficulty, where, wanted)
+
+
+def matches(
+    listed: ListedBoard, generator: Generator[Any, Any], size: int, difficulty: Difficulty | None, where: Range
+) -> bool:
+    """Whether a board is of the difficulty and in the range of positions."""
+    shortest, longest = generator.length_range(size, difficulty)
+    return where.low <= listed.position < where.high and shortest <= listed.length <= longest
+
+
+@lru_cache(maxsize=16)
+def list_boards(name: str, generator: Generator[Any, Any], size: int) -> tuple[ListedBoard, ...] | None:
+    """All solvable boards of a size, in a fixed order, or None if they are too many to list."""
+    grounds = generator.grounds(size)
+    if grounds is None:
+        return None
+    kept, total = [], 0
+    for ground in grounds:
+        sites = len(generator.sites(ground))
+        total += sites * (sites - 1)
+        if total > LISTED:
+            return None
+        if sites > 1:
+            kept.append(ground)
+    return tuple(board for ground in kept for board in _boards_of(name, generator, size, ground))
+
+
+def _boards_of(name: str, generator: Generator[Any, Any], size: int, ground: bytes) -> list[ListedBoard]:
+    orbits = Orbits(name, generator.form, size, size, ground)
+    positions = orbits.positions()
+    weight = generator.weight(ground)
+    sites = generator.sites(ground)
+    boards = []
+    for target in sites:
+        arena = generator.arena(size, ground, target)
+        starts = [cell for cell in sites if cell != target]
+        for number in arena.starts_within(1, 1 << 30):
+            board = Board(size, size, ground, target, starts[number])
+            boards.append(
+                ListedBoard(
+                    board,
+                    positions[target],
+                    board_key(name, board),
+                    orbits.key(target, starts[number]),
+                    arena.to_go[number],
+                    weight,
+                )
+            )
+    return boards
+
+
+def birthday_bound(
+    name: str,
+    generator: Generator[Any, Any],
+    size: int,
+    difficulty: Difficulty | None,
+    where: Range,
+    wanted: int | None = None,
+    exclude: frozenset[str] = frozenset(),
+) -> Capacity:
+    """A lower bound from the equal pairs among boards drawn at random; it is wrong once in a million.
+
+    If the bound is lower than `wanted`, up to eight times as many boards are drawn before it stands.
+    Boards whose orbit keys are in `exclude` do not count.
+    """
+    log = -math.log(CONFIDENCE)
+    draws = DRAWS if wanted is None else math.isqrt(math.ceil(5 * log * wanted / SPARE)) + 2
+    most = draws << DOUBLINGS
+    rng = np.random.default_rng([size, 1])
+    among = TargetsIn(name, generator, size, where)
+    seen: Counter[str] = Counter()
+    pairs = drawn = 0
+    tries = 0
+    while True:
+        while drawn < draws:
+            tries += 1
+            try:
+                solution = generator.draw(rng, size, difficulty, among)
+            except VSPGymError:
+                return Capacity(0, False, f"no such board in {generator.max_tries:,} tries")
+            board = generator.form.encode(solution.layout)
+            if exclude and among.orbits.key(board.target, board.start) in exclude:
+                if tries > EXCLUDED * draws:
+                    return Capacity(len(seen), False, f"{tries:,} boards drawn, nearly all excluded")
+                continue
+            key = board_key(name, board)
+            pairs += seen[key]
+            seen[key] += 1
+            drawn += 1
+        # Chernoff: a Poisson number with this mean is `pairs` or less once in 1 / CONFIDENCE times.
+        mean = pairs + log + math.sqrt(log * log + 2 * log * pairs)
+        bound = max(len(seen), int(drawn * (drawn - 1) / 2 / mean))
+        count = int(bound * SPARE)
+        if wanted is None or count >= wanted or draws >= most:
+            break
+        draws *= 2
+    return Capacity(
+        count, False, f"birthday test: {pairs:,} equal pairs among {drawn:,} boards drawn at random"
+    )
+
+
+class TargetsIn:
+    """The targets that put a ground's boards into a range of positions; for `Generator.draw`."""
+
+    def __init__(self, name: str, generator: Generator[Any, Any], size: int, where: Range) -> None:
+        self._name, self._generator, self._size = name, generator, size
+        self._low, self._high = where
+        self.orbits: Orbits
+        """Those of the ground asked about last."""
+
+    def __call__(self, ground: bytes) -> list[int]:
+        low, high = self._low, self._high
+        self.orbits = Orbits(self._name, self._generator.form, self._size, self._size, ground)
+        positions = self.orbits.positions()
+        return [site for site in self._generator.sites(ground) if low <= positions[site] < high]
+
+

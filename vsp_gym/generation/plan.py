@@ -1,0 +1,265 @@
+"""Who makes which boards: a request is cut into units that do not depend on each other.
+
+Each of the 16 slices of a split has a *lane* for every part, size and difficulty. Lanes of one task,
+size and slice form a *unit*, which is made at once so that no board occurs twice. A board's place in
+the data set follows from the quotas alone: within a slice, lanes take turns.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NamedTuple
+
+from vsp_gym.envs import get_task
+from vsp_gym.envs.base import Difficulty
+from vsp_gym.generation.capacity import (
+    Capacity,
+    InfeasibleError,
+    ListedBoard,
+    birthday_bound,
+    list_boards,
+    matches,
+)
+from vsp_gym.generation.request import SLICES, Part, Request
+
+
+class Lane(NamedTuple):
+    """Boards of one bucket and slice, in the order in which they are made."""
+
+    name: str
+    """Unique in the request; safe as a file name."""
+    bucket: int
+    """Position in `Plan.buckets`."""
+    part: int
+    """Position in `Request.parts`."""
+    difficulty: Difficulty | None
+    quota: int
+    first: int
+    """Number of the first board, for the ids: lanes that differ by options only are numbered on."""
+
+
+class Unit(NamedTuple):
+    """What one worker makes at a time."""
+
+    task: str
+    size: int
+    slice: int
+    lanes: tuple[Lane, ...]
+    first_index: int
+    """Position in the data set of the slice's first board."""
+    turns: tuple[tuple[int, int], ...]
+    """Bucket and quota of all lanes of the slice, in the order in which they take turns."""
+
+    @property
+    def count(self) -> int:
+        """Boards of all lanes."""
+        return sum(lane.quota for lane in self.lanes)
+
+    def index(self, lane: Lane, number: int) -> int:
+        """Position in the data set of a lane's board: the `number`-th board of every lane comes in turn."""
+        rounds = sum(min(quota, number) for _, quota in self.turns)
+        before = next(turn for turn, (bucket, _) in enumerate(self.turns) if bucket == lane.bucket)
+        return self.first_index + rounds + sum(quota > number for _, quota in self.turns[:before])
+
+
+class Bucket(NamedTuple):
+    """Boards of one part, size and difficulty, in all slices."""
+
+    part: int
+    size: int
+    difficulty: Difficulty | None
+    quota: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a request is carried out."""
+
+    request: Request
+    buckets: tuple[Bucket, ...]
+    units: tuple[Unit, ...]
+    """By slice, then as in the request."""
+    capacities: tuple[Capacity, ...]
+    """Of every bucket."""
+
+    def of_slice(self, number: int) -> list[Unit]:
+        """The units of a slice."""
+        return [unit for unit in self.units if unit.slice == number]
+
+
+def allocate(total: int, weights: Sequence[Fraction | int]) -> list[int]:
+    """`total` divided in proportion to `weights` by largest remainders; earlier ones win ties."""
+    whole = sum(weights)
+    if not whole:
+        return [0] * len(weights)
+    exact = [Fraction(total * weight) / whole for weight in weights]
+    shares = [math.floor(share) for share in exact]
+    order = sorted(range(len(weights)), key=lambda i: (shares[i] - exact[i], i))
+    for i in order[: total - sum(shares)]:
+        shares[i] += 1
+    return shares
+
+
+def make_plan(request: Request) -> Plan:
+    """Cut a request into units.
+
+    Raises:
+        InfeasibleError: if it asks for more boards than there are, with the number that there is.
+    """
+    buckets = make_buckets(request)
+    quotas: dict[Bucket, list[int]] = {}
+    capacities: dict[Bucket, Capacity] = {}
+    for task, size in dict.fromkeys((request.parts[b.part].task, b.size) for b in buckets):
+        here = [b for b in buckets if (request.parts[b.part].task, b.size) == (task, size)]
+        chosen = choose_listed(request, task, size, here)
+        for bucket in here:
+            if bucket in chosen:
+                capacities[bucket], slices = chosen[bucket]
+                quotas[bucket] = [len(boards) for boards in slices]
+            else:
+                capacities[bucket] = _check_drawn(request, bucket, here)
+                turn = buckets.index(bucket) % SLICES  # so that not all buckets favour the same slices
+                equal = allocate(bucket.quota, [1] * SLICES)
+                quotas[bucket] = equal[-turn:] + equal[:-turn]
+    units: list[Unit] = []
+    first = 0
+    for number in range(SLICES):
+        slice_quotas = [quotas[bucket][number] for bucket in buckets]
+        units += _units(request, buckets, slice_quotas, number, first)
+        first += sum(slice_quotas)
+    return Plan(request, buckets, tuple(units), tuple(capacities[bucket] for bucket in buckets))
+
+
+def make_buckets(request: Request) -> tuple[Bucket, ...]:
+    kinds = [
+        (number, size, difficulty, Fraction(part.share, len(part.sizes) * len(part.difficulties)))
+        for number, part in enumerate(request.parts)
+        for size in part.sizes
+        for difficulty in part.difficulties
+    ]
+    quotas = allocate(request.count, [share for *_, share in kinds])
+    return tuple(Bucket(part, size, hard, quota) for (part, size, hard, _), quota in zip(kinds, quotas))
+
+
+def _units(
+    request: Request, buckets: Sequence[Bucket], quotas: Sequence[int], number: int, first_index: int
+) -> Iterator[Unit]:
+    """The units of slice `number`; `quotas` has one number for each bucket."""
+    lanes: dict[tuple[str, int], list[Lane]] = {}
+    made: dict[str, int] = {}
+    for position, (bucket, quota) in enumerate(zip(buckets, quotas)):
+        if not quota:
+            continue
+        task = request.parts[bucket.part].task
+        label = lane_label(task, bucket.size, bucket.difficulty, request.split, number)
+        name = f"{label}-{position}"
+        lane = Lane(name, position, bucket.part, bucket.difficulty, quota, made.get(label, 0))
+        made[label] = lane.first + quota
+        lanes.setdefault((task, bucket.size), []).append(lane)
+    turns = tuple((lane.bucket, lane.quota) for those in lanes.values() for lane in those)
+    for (task, size), those in lanes.items():
+        yield Unit(task, size, number, tuple(those), first_index, turns)
+
+
+def lane_label(task: str, size: int, difficulty: Difficulty | None, split: str, number: int) -> str:
+    """What the ids of a lane's boards begin with."""
+    words = [task.replace("_", "-"), str(size), *([difficulty] if difficulty else []), split, f"{number:02d}"]
+    return "-".join(words)
+
+
+def describe_bucket(request: Request, part: Part, size: int, difficulty: Difficulty | None) -> str:
+    """A bucket in words, for messages."""
+    options = "".join(f", {name}={value}" for name, value in part.options)
+    return f"{get_task(part.task).title} {size}x{size}, {difficulty or 'any difficulty'}, {request.split}{options}"
+
+
+def _refuse(request: Request, bucket: Bucket, available: Capacity) -> InfeasibleError:
+    what = describe_bucket(request, request.parts[bucket.part], bucket.size, bucket.difficulty)
+    known = "there are" if available.exact else "known to exist are"
+    return InfeasibleError(f"{bucket.quota:,} boards are asked for of {what}; {known} {available}")
+
+
+# -- spaces that are listed -------------------------------------------------------------------------
+
+Chosen = dict[Bucket, tuple[Capacity, list[list[ListedBoard]]]]
+"""For every bucket whose space is listed its capacity, and the boards chosen in each slice."""
+
+
+def choose_listed(request: Request, task: str, size: int, buckets: Sequence[Bucket]) -> Chosen:
+    """Choose the boards of all buckets of a task and size whose spaces are listed.
+
+    Boards are chosen without replacement, by the generator's weights. A board of one bucket is not
+    available to the next.
+    """
+    chosen: Chosen = {}
+    taken: set[str] = set()
+    for bucket in buckets:
+        generator = request.parts[bucket.part].generator
+        listed = list_boards(task, generator, size)
+        if listed is None:
+            continue
+        slices: list[list[ListedBoard]] = [[] for _ in range(SLICES)]
+        low, high = request.range
+        for board in listed:
+            if (
+                matches(board, generator, size, bucket.difficulty, request.range)
+                and board.key not in taken
+                and board.orbit not in request.exclude
+            ):
+                slices[(board.position - low) * SLICES // (high - low)].append(board)
+        available = Capacity(sum(map(len, slices)), True, _listed_method(request, bool(taken)))
+        if bucket.quota > available.count:
+            raise _refuse(request, bucket, available)
+        shares = allocate(bucket.quota, [len(boards) for boards in slices])
+        picked = [_pick(boards, share, request.seed) for boards, share in zip(slices, shares)]
+        taken.update(board.key for boards in picked for board in boards)
+        chosen[bucket] = available, picked
+    return chosen
+
+
+def _listed_method(request: Request, some_taken: bool) -> str:
+    without = ["excluded ones"] * bool(request.exclude) + ["those of other parts"] * some_taken
+    return "all boards listed" + (f", without {' and '.join(without)}" if without else "")
+
+
+def _pick(boards: Sequence[ListedBoard], count: int, seed: int) -> list[ListedBoard]:
+    """`count` boards by their weights, in random order.
+
+    Source: P. S. Efraimidis, P. G. Spirakis, Weighted random sampling with a reservoir, 2006.
+    """
+
+    def rank(board: ListedBoard) -> tuple[float, str]:
+        data = hashlib.blake2b(f"{seed} {board.key}".encode(), digest_size=8).digest()
+        uniform = (int.from_bytes(data, "big") + 1) / (1 << 64)
+        return -math.log(uniform) / board.weight, board.key
+
+    return heapq.nsmallest(count, boards, key=rank)
+
+
+# -- spaces that boards are drawn from --------------------------------------------------------------
+
+
+def _check_drawn(request: Request, bucket: Bucket, here: Sequence[Bucket]) -> Capacity:
+    """Check that there are enough boards for a bucket and those that draw from the same space."""
+    part = request.parts[bucket.part]
+    rivals = [b.quota for b in here if b.difficulty in (bucket.difficulty, None) or bucket.difficulty is None]
+    wanted = bucket.quota if bucket.difficulty is not None and len(rivals) == 1 else sum(rivals)
+    available = birthday_bound(
+        part.task,
+        part.generator,
+        bucket.size,
+        bucket.difficulty,
+        request.range,
+        max(1, wanted),
+        request.exclude,
+    )
+    if wanted > available.count:
+        raise _refuse(request, bucket._replace(quota=wanted), available)
+    return available
+
+

@@ -1,0 +1,245 @@
+"""Making the boards of one unit, and keeping them in files until the data set is put together.
+
+A lane is kept as one file: for every record the lengths of its line, path and picture and these three,
+and at the end a checksum. A file appears when it is whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from vsp_gym.envs import get_task
+from vsp_gym.errors import FormatError
+from vsp_gym.generation.capacity import InfeasibleError, ListedBoard, TargetsIn
+from vsp_gym.generation.plan import Bucket, Lane, Unit, choose_listed, describe_bucket, lane_label, make_buckets
+from vsp_gym.generation.request import Request
+from vsp_gym.planning import Solution
+from vsp_gym.records.sample import make_sample
+from vsp_gym.records.writing import Record, sync
+from vsp_gym.render import render_png
+from vsp_gym.symmetry import board_key
+
+STALL = 10_000
+"""Boards in a row that were made before, after which a slice counts as exhausted."""
+
+_LENGTHS = struct.Struct("<III")
+_END = b"\xff\xff\xff\xff"
+"""Stands where the length of the next line would be."""
+
+_DIGEST = 32
+
+
+def make_unit(request: Request, unit: Unit) -> Iterator[tuple[Lane, Record]]:
+    """The records of a unit, lane by lane.
+
+    Raises:
+        InfeasibleError: if a slice has fewer boards than planned.
+    """
+    seen: set[str] = set()
+    listed = _listed(request, unit.task, unit.size)
+    for lane in sorted(unit.lanes, key=lambda lane: lane.bucket not in listed):  # listed ones first
+        if lane.bucket in listed:
+            boards = listed[lane.bucket][unit.slice]
+            solutions = _solve_listed(request, unit, lane, boards)
+            seen.update(board.key for board in boards)
+        else:
+            solutions = _draw(request, unit, lane, seen)
+        label = lane_label(unit.task, unit.size, lane.difficulty, request.split, unit.slice)
+        for number, (solution, orbit) in enumerate(solutions):
+            name = f"{label}-{lane.first + number:06d}"
+            yield lane, _record(request, unit, solution, orbit, name, unit.index(lane, number))
+
+
+@lru_cache(maxsize=4)
+def _listed(request: Request, task: str, size: int) -> dict[int, list[list[ListedBoard]]]:
+    """The boards chosen for each bucket (by position) whose space is listed, by slice."""
+    buckets: dict[Bucket, int] = {
+        bucket: position
+        for position, bucket in enumerate(make_buckets(request))
+        if (request.parts[bucket.part].task, bucket.size) == (task, size)
+    }
+    chosen = choose_listed(request, task, size, list(buckets))
+    return {buckets[bucket]: slices for bucket, (_, slices) in chosen.items()}
+
+
+def _solve_listed(
+    request: Request, unit: Unit, lane: Lane, boards: list[ListedBoard]
+) -> Iterator[tuple[Solution[Any, Any], str]]:
+    """The solutions of listed boards, in their order; boards that differ by their start share the work."""
+    generator = request.parts[lane.part].generator
+    arenas = lru_cache(maxsize=4096)(
+        lambda ground, target: generator.arena(unit.size, ground, target)
+    )
+    for board in boards:
+        arena = arenas(board.board.ground, board.board.target)
+        yield arena.restarted(generator.form.decode(board.board)), board.orbit
+
+
+def _draw(
+    request: Request, unit: Unit, lane: Lane, seen: set[str]
+) -> Iterator[tuple[Solution[Any, Any], str]]:
+    """Solutions of boards drawn at random that are not in `seen`, which grows."""
+    part = request.parts[lane.part]
+    generator = part.generator
+    stream = hashlib.blake2b(
+        f"{lane.name} {part.to_dict()['options']}".encode(), digest_size=16
+    ).digest()
+    rng = np.random.default_rng([request.seed, int.from_bytes(stream, "little")])
+    among = TargetsIn(part.task, generator, unit.size, request.range.slice(unit.slice))
+    made = stalled = 0
+    while made < lane.quota:
+        solution = generator.draw(rng, unit.size, lane.difficulty, among)
+        board = generator.form.encode(solution.layout)
+        key = board_key(part.task, board)
+        orbit = among.orbits.key(board.target, board.start)
+        if key in seen or orbit in request.exclude:
+            stalled += 1
+            if stalled == STALL:
+                what = describe_bucket(request, part, unit.size, lane.difficulty)
+                raise InfeasibleError(
+                    f"slice {unit.slice} of {what} gave {made:,} boards and then no new one "
+                    f"in {STALL:,} tries; {lane.quota:,} are asked for"
+                )
+            continue
+        stalled = 0
+        made += 1
+        seen.add(key)
+        yield solution, orbit
+
+
+def _record(
+    request: Request, unit: Unit, solution: Solution[Any, Any], orbit: str, name: str, index: int
+) -> Record:
+    task = get_task(unit.task)
+    image = path = None
+    if request.image_size is not None:
+        image = render_png(task, solution.layout, size=request.image_size, theme=request.theme)
+        path = f"images/{request.split}-{unit.slice:02d}/{name}.png"
+    sample = make_sample(
+        task,
+        solution,
+        id=name,
+        split=request.split,
+        seed=request.seed,
+        index=index,
+        orbit=orbit,
+        theme=None if image is None else request.theme,
+        image_size=request.image_size,
+        image_path=path,
+    )
+    return Record(sample.to_json(), path, image)
+
+
+# -- files of lanes ---------------------------------------------------------------------------------
+
+
+class LaneFile:
+    """Writes a lane's file; it gets its name when it is whole."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        self._stream: IO[bytes] = self._temporary.open("wb", 1 << 18)
+        self._digest = hashlib.sha256()
+
+    def add(self, record: Record) -> None:
+        """Append a record."""
+        path = (record.image_path or "").encode()
+        image = record.image or b""
+        data = b"".join((_LENGTHS.pack(len(record.line), len(path), len(image)), record.line, path, image))
+        self._digest.update(data)
+        self._stream.write(data)
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._stream.write(_END + self._digest.digest())
+        sync(self._stream)
+        self._stream.close()
+        os.replace(self._temporary, self._path)
+
+    def abort(self) -> None:
+        """Remove what was written, if the file is not whole."""
+        self._stream.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+def read_lane(path: Path) -> Iterator[Record]:
+    """The records of a lane's file.
+
+    Raises:
+        FormatError: at the end, if the file is not what was written.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb", 1 << 18) as stream:
+        while True:
+            head = stream.read(_LENGTHS.size)
+            if head[:4] == _END:
+                if head[4:] + stream.read() == digest.digest():
+                    return
+                break
+            if len(head) < _LENGTHS.size:
+                break
+            lengths = _LENGTHS.unpack(head)
+            data = stream.read(sum(lengths))
+            if len(data) < sum(lengths):
+                break
+            digest.update(head)
+            digest.update(data)
+            line, name = lengths[0], lengths[0] + lengths[1]
+            yield Record(data[:line], data[line:name].decode() or None, data[name:] or None)
+    raise FormatError(f"{path}: the file is damaged")
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a lane's file is there and undamaged."""
+    try:
+        for _ in read_lane(path):
+            pass
+    except (OSError, FormatError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def write_unit(request: Request, unit: Unit, folder: Path, tick: Callable[[], None] | None = None) -> None:
+    """Make a unit and write its lanes' files into `folder`; `tick` is called after every board."""
+    files: dict[str, LaneFile] = {}
+    try:
+        for lane in unit.lanes:
+            files[lane.name] = LaneFile(lane_path(folder, lane))
+        for lane, record in make_unit(request, unit):
+            files[lane.name].add(record)
+            if tick is not None:
+                tick()
+        for file in files.values():
+            file.close()
+    finally:
+        for file in files.values():
+            file.abort()
+
+
+def lane_path(folder: Path, lane: Lane) -> Path:
+    """The file of a lane."""
+    return folder / f"{lane.name}.lane"
+
+
+def merge(lanes: Iterable[Path]) -> Iterator[Record]:
+    """The records of a slice's lanes, which take turns: the first of each, the second of each, and so on."""
+    waiting = [read_lane(path) for path in lanes]
+    while waiting:
+        still = []
+        for records in waiting:
+            record = next(records, None)
+            if record is not None:
+                yield record
+                still.append(records)
+        waiting = still
+
+

@@ -18,6 +18,7 @@ from vsp_gym.errors import UnknownNameError, VSPGymError
 from vsp_gym.evaluation.models.base import (
     MAX_REPLY,
     Fault,
+    Message,
     Model,
     ModelError,
     Reply,
@@ -29,6 +30,7 @@ __all__ = [
     "KINDS",
     "MAX_REPLY",
     "Fault",
+    "Message",
     "Model",
     "ModelError",
     "Reply",

@@ -367,7 +367,8 @@ def _is_count(tokens: Sequence[Token], position: int) -> bool:
 def _read_cell(tokens: Sequence[Token], actions: _Actions) -> Cell | None:
     if not any(token.kind in ("cell", "size") for token in tokens):
         numbers = _numbers(tokens)
-        if len(numbers) == 2 and not states_nothing(tokens):
+        closed = sum((token.text in "([{") - (token.text in ")]}") for token in tokens[:-1]) == 0
+        if len(numbers) == 2 and closed and not states_nothing(tokens):
             return Cell(*numbers)
     cells = _read_cells(tokens, actions)
     return cast("Cell", _only(list(cells), "cell")) if cells else None

@@ -285,7 +285,7 @@ class StatementReader:
         """
         mention = self.find(fact)
         if mention is None:
-            raise FormatError(f"{fact.name} is not stated")
+            raise FormatError(f"the text does not state {fact.name}")
         return mention
 
     def size(self, fact: Fact) -> tuple[int, int]:

@@ -379,7 +379,7 @@ def test_templates_are_checked(own_task: tuple[Maze, Path], name: str, content: 
 
 def test_a_missing_template_is_named(own_task: tuple[Maze, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vsp_gym.prompts._packages", lambda _: ["own_maze"])
-    with pytest.raises(VSPGymError, match="OwnMaze has no template prompts/"):
+    with pytest.raises(VSPGymError, match="there is no prompts/.* for OwnMaze in the packages own_maze"):
         build_messages(own_task[0], MAZE)
 
 

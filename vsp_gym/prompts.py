@@ -376,7 +376,9 @@ def _template(task: AnyPlanningTask, name: str) -> str:
         file = importlib.resources.files(package) / "prompts" / name
         if file.is_file():
             return file.read_text(encoding="utf-8").strip()
-    raise VSPGymError(f"{task.title} has no template {_place(task, name)}")
+    raise VSPGymError(
+        f"there is no prompts/{name} for {task.title} in the packages {', '.join(_packages(task))}"
+    )
 
 
 def _packages(task: AnyPlanningTask) -> list[str]:

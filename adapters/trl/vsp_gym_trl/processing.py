@@ -1,0 +1,62 @@
+"""Processors of Qwen3-VL for pictures and text, loaded from ordinary model folders.
+
+`transformers` needs torchvision for Qwen3-VL's videos alone. Boards are pictures, so the processor here has
+no video part and works with or without torchvision; it reads the same folders and does the same to pictures.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
+from transformers.processing_utils import ProcessorMixin
+
+from vsp_gym.errors import FormatError
+
+
+class ImageProcessor(Qwen3VLProcessor):
+    """A `Qwen3VLProcessor` without videos."""
+
+    def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None) -> None:
+        for name in ("image", "video", "vision_start", "vision_end"):
+            token = f"<|{name}_pad|>" if name in ("image", "video") else f"<|{name}|>"
+            setattr(self, f"{name}_token", token)
+            setattr(self, f"{name}_token_id", tokenizer.convert_tokens_to_ids(token))
+        ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
+
+    def to_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """The configuration, under the name that `AutoProcessor` knows."""
+        return {**super().to_dict(*args, **kwargs), "processor_class": Qwen3VLProcessor.__name__}
+
+
+def load_processor(folder: str | Path) -> ImageProcessor:
+    """The processor of a Qwen3-VL model folder; pads on the left, as generation needs.
+
+    Raises:
+        FormatError: if the folder has no tokenizer, image processor or chat template of a Qwen3-VL.
+    """
+    folder = Path(folder)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        image_processor = Qwen2VLImageProcessorPil.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise FormatError(f"{folder} has no processor of a Qwen3-VL: {reason}") from None
+    if tokenizer.convert_tokens_to_ids("<|image_pad|>") in (None, tokenizer.unk_token_id):
+        raise FormatError(
+            f"{folder}: the tokenizer has no token <|image_pad|>, so the model sees no pictures"
+        )
+    template = _chat_template(folder, tokenizer)
+    tokenizer.padding_side = "left"
+    return ImageProcessor(image_processor=image_processor, tokenizer=tokenizer, chat_template=template)
+
+
+def _chat_template(folder: Path, tokenizer: Any) -> str:
+    file = folder / "chat_template.jinja"
+    template = file.read_text(encoding="utf-8") if file.is_file() else tokenizer.chat_template
+    if not template:
+        raise FormatError(f"{folder} has no chat template")
+    return str(template)

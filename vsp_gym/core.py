@@ -13,6 +13,7 @@ from __future__ import annotations
 import enum
 import operator
 from collections.abc import Hashable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from typing_extensions import Self
@@ -62,6 +63,8 @@ class Violation(str, enum.Enum):
     HANDS = "hands"
     """PICK with full hands or nothing left to pick, or DROP with empty hands."""
 
+    __hash__ = str.__hash__
+
     def __str__(self) -> str:
         return self.value
 
@@ -91,6 +94,21 @@ class Transition(NamedTuple):
     """Whether the state reached is final: the goal (reward 1.0) or a failure (reward 0.0)."""
     violation: Violation | None = None
     """Why the action was illegal, or None."""
+
+
+@lru_cache(maxsize=1 << 14)
+def step_to(row: int, col: int) -> Transition:
+    """The outcome of a step to a cell that changes nothing else, for tasks whose state is a `Cell`.
+
+    Cached, as `refuse` is: making named tuples would take more than half of an oracle's time.
+    """
+    return Transition(Cell(row, col))
+
+
+@lru_cache(maxsize=1 << 15)
+def refuse(state: Any, violation: Violation) -> Transition:
+    """The outcome of an illegal move: the state stays as it was."""
+    return Transition(state, 0.0, False, violation)
 
 
 Plan = tuple[Action, ...]

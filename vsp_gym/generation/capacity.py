@@ -33,6 +33,9 @@ CONFIDENCE = 1e-6
 DRAWS = 4000
 """Boards that the birthday test draws when no number of boards is asked for."""
 
+FEWEST = 100
+"""Boards that it draws at least."""
+
 DOUBLINGS = 3
 """How often the birthday test draws as many boards again before it says no."""
 
@@ -119,7 +122,11 @@ def capacity(
 
 
 def matches(
-    listed: ListedBoard, generator: Generator[Any, Any], size: int, difficulty: Difficulty | None, where: Range
+    listed: ListedBoard,
+    generator: Generator[Any, Any],
+    size: int,
+    difficulty: Difficulty | None,
+    where: Range,
 ) -> bool:
     """Whether a board is of the difficulty and in the range of positions."""
     shortest, longest = generator.length_range(size, difficulty)
@@ -182,7 +189,7 @@ def birthday_bound(
     Boards whose orbit keys are in `exclude` do not count.
     """
     log = -math.log(CONFIDENCE)
-    draws = DRAWS if wanted is None else math.isqrt(math.ceil(5 * log * wanted / SPARE)) + 2
+    draws = DRAWS if wanted is None else max(FEWEST, math.isqrt(math.ceil(5 * log * wanted / SPARE)))
     most = draws << DOUBLINGS
     rng = np.random.default_rng([size, 1])
     among = TargetsIn(name, generator, size, where)
@@ -231,5 +238,3 @@ class TargetsIn:
         self.orbits = Orbits(self._name, self._generator.form, self._size, self._size, ground)
         positions = self.orbits.positions()
         return [site for site in self._generator.sites(ground) if low <= positions[site] < high]
-
-

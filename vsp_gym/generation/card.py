@@ -76,7 +76,20 @@ def _body(splits: dict[str, Any], ordered: list[str]) -> list[str]:
 
 
 def _usage(name: str) -> list[str]:
-    lines = ["```python", "from vsp_gym.records import read_samples", "", 'samples = list(read_samples("."))', "```"]
+    lines = [
+        "```python",
+        "from vsp_gym.records import read_samples",
+        "",
+        'samples = list(read_samples("."))',
+        "```",
+    ]
     if name == "parquet":
-        lines += ["", "```python", "from datasets import load_dataset", "", 'load_dataset("parquet", data_dir=".")', "```"]
+        lines += [
+            "",
+            "```python",
+            "from datasets import load_dataset",
+            "",
+            'load_dataset("parquet", data_dir=".")',
+            "```",
+        ]
     return lines

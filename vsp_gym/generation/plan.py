@@ -205,14 +205,16 @@ def choose_listed(request: Request, task: str, size: int, buckets: Sequence[Buck
             continue
         slices: list[list[ListedBoard]] = [[] for _ in range(SLICES)]
         low, high = request.range
+        missing = 0
         for board in listed:
-            if (
-                matches(board, generator, size, bucket.difficulty, request.range)
-                and board.key not in taken
-                and board.orbit not in request.exclude
-            ):
+            if not matches(board, generator, size, bucket.difficulty, request.range):
+                continue
+            if board.key in taken or board.orbit in request.exclude:
+                missing += 1
+            else:
                 slices[(board.position - low) * SLICES // (high - low)].append(board)
-        available = Capacity(sum(map(len, slices)), True, _listed_method(request, bool(taken)))
+        without = f", without {missing:,} excluded or in other parts" if missing else ""
+        available = Capacity(sum(map(len, slices)), True, f"all boards listed{without}")
         if bucket.quota > available.count:
             raise _refuse(request, bucket, available)
         shares = allocate(bucket.quota, [len(boards) for boards in slices])
@@ -220,11 +222,6 @@ def choose_listed(request: Request, task: str, size: int, buckets: Sequence[Buck
         taken.update(board.key for boards in picked for board in boards)
         chosen[bucket] = available, picked
     return chosen
-
-
-def _listed_method(request: Request, some_taken: bool) -> str:
-    without = ["excluded ones"] * bool(request.exclude) + ["those of other parts"] * some_taken
-    return "all boards listed" + (f", without {' and '.join(without)}" if without else "")
 
 
 def _pick(boards: Sequence[ListedBoard], count: int, seed: int) -> list[ListedBoard]:
@@ -261,5 +258,3 @@ def _check_drawn(request: Request, bucket: Bucket, here: Sequence[Bucket]) -> Ca
     if wanted > available.count:
         raise _refuse(request, bucket._replace(quota=wanted), available)
     return available
-
-

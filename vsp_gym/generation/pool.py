@@ -108,7 +108,9 @@ def _follow_parent() -> None:
 
 def _work(unit: Unit) -> None:
     with contextlib.suppress(_StoppedError):
-        write_unit(_state["request"], unit, _state["folder"], _ticker(_state["made"], _state["stop"]).__next__)
+        write_unit(
+            _state["request"], unit, _state["folder"], _ticker(_state["made"], _state["stop"]).__next__
+        )
 
 
 def _ticker(made: Any, stop: Any) -> Iterator[None]:

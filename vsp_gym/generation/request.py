@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -63,9 +64,7 @@ def check_split(split: object) -> str:
     return cast("str", split)
 
 
-def make_generator(
-    task: str | PlanningTask[Any, Any], options: Mapping[str, Any]
-) -> Generator[Any, Any]:
+def make_generator(task: str | PlanningTask[Any, Any], options: Mapping[str, Any]) -> Generator[Any, Any]:
     """The task's generator with other options.
 
     Raises:
@@ -185,7 +184,7 @@ class Request:
             for size in part.sizes:
                 check_render_size(get_task(part.task), (size, size), self.image_size, self.theme)
 
-    @property
+    @cached_property
     def range(self) -> Range:
         """The positions of the split's boards."""
         return split_range(self.split, self.fractions)
@@ -284,7 +283,9 @@ def _config(data: object) -> Config:
         raise FormatError(f"parts must be a list, not {fields['parts']!r:.80}")
     parts = tuple(_part(part, f"parts[{number}]") for number, part in enumerate(fields["parts"]))
     splits = _mapping(fields["splits"], "splits", SPLITS)
-    common: dict[str, Any] = {name: fields[name] for name in ("seed", "theme", "image_size") if name in fields}
+    common: dict[str, Any] = {
+        name: fields[name] for name in ("seed", "theme", "image_size") if name in fields
+    }
     if "fractions" in fields:
         shares = _mapping(fields["fractions"], "fractions", SPLITS)
         common["fractions"] = tuple(shares.get(split, 0) for split in SPLITS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import shutil
@@ -19,7 +18,7 @@ from vsp_gym.generation.pool import run_units
 from vsp_gym.generation.request import SLICES, Request
 from vsp_gym.generation.units import is_whole, lane_path, merge
 from vsp_gym.records.sample import SCHEMA_VERSION
-from vsp_gym.records.writing import Writer, digest, get_format, publish, write_whole
+from vsp_gym.records.writing import Writer, describe_path, get_format, publish, write_whole
 
 MANIFEST = "manifest.json"
 """Name of the file that says what a data set consists of."""
@@ -200,32 +199,9 @@ def _check_files(folder: Path, split: dict[str, Any]) -> None:
         except OSError as error:
             raise FormatError(f"{path}: {error.strerror or error}") from None
         if actual != stated:
-            raise FormatError(f"{path} is not as {MANIFEST} says: {_short(actual)} instead of {_short(stated)}")
-
-
-def describe_path(path: Path) -> dict[str, Any]:
-    """Bytes and SHA-256 of a file; of a folder the number of files too.
-
-    A folder's checksum is over the names and checksums of its files, in order.
-    """
-    if not path.is_dir():
-        return {"bytes": path.stat().st_size, "sha256": digest(path)}
-    total = hashlib.sha256()
-    files = size = 0
-    for file in _walk(path):
-        data = file.read_bytes()
-        files += 1
-        size += len(data)
-        name = file.relative_to(path).as_posix()
-        total.update(f"{hashlib.sha256(data).hexdigest()}  {name}\n".encode())
-    return {"files": files, "bytes": size, "sha256": total.hexdigest()}
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    for parent, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            yield Path(parent, name)
+            raise FormatError(
+                f"{path} is not as {MANIFEST} says: {_short(actual)} instead of {_short(stated)}"
+            )
 
 
 # -- unfinished sets --------------------------------------------------------------------------------
@@ -277,9 +253,7 @@ class _Work:
 
             run_on_ray(ray, plan.request, missing, self._lanes, report)
 
-    def assemble(
-        self, plan: Plan, units: list[Unit], make: Callable[[Path, str], Writer]
-    ) -> dict[str, Any]:
+    def assemble(self, plan: Plan, units: list[Unit], make: Callable[[Path, str], Writer]) -> dict[str, Any]:
         """Put the data set together, and say so in the manifest."""
         staging = self._root / "whole"
         shutil.rmtree(staging, ignore_errors=True)
@@ -293,12 +267,11 @@ class _Work:
             writer.close()
         finally:
             writer.abort()
-        names = [writer.file, *(f"images/{path.name}" for path in sorted((staging / "images").glob("*")))]
         entry = {
             **self._head,
             "count": sum(unit.count for unit in units),
             "counts": _counts(plan, units),
-            "files": {name: describe_path(staging / name) for name in names},
+            "files": writer.checksums(),
         }
         publish(staging, self._folder)
         manifest = _read_manifest(self._folder) or {"splits": {}}

@@ -19,11 +19,19 @@ import numpy as np
 from vsp_gym.envs import get_task
 from vsp_gym.errors import FormatError
 from vsp_gym.generation.capacity import InfeasibleError, ListedBoard, TargetsIn
-from vsp_gym.generation.plan import Bucket, Lane, Unit, choose_listed, describe_bucket, lane_label, make_buckets
+from vsp_gym.generation.plan import (
+    Bucket,
+    Lane,
+    Unit,
+    choose_listed,
+    describe_bucket,
+    lane_label,
+    make_buckets,
+)
 from vsp_gym.generation.request import Request
 from vsp_gym.planning import Solution
 from vsp_gym.records.sample import make_sample
-from vsp_gym.records.writing import Record, sync
+from vsp_gym.records.writing import Record
 from vsp_gym.render import render_png
 from vsp_gym.symmetry import board_key
 
@@ -45,10 +53,11 @@ def make_unit(request: Request, unit: Unit) -> Iterator[tuple[Lane, Record]]:
     """
     seen: set[str] = set()
     listed = _listed(request, unit.task, unit.size)
+    arenas: Arenas = {}
     for lane in sorted(unit.lanes, key=lambda lane: lane.bucket not in listed):  # listed ones first
         if lane.bucket in listed:
             boards = listed[lane.bucket][unit.slice]
-            solutions = _solve_listed(request, unit, lane, boards)
+            solutions = _solve_listed(request, unit, lane, boards, arenas)
             seen.update(board.key for board in boards)
         else:
             solutions = _draw(request, unit, lane, seen)
@@ -70,17 +79,20 @@ def _listed(request: Request, task: str, size: int) -> dict[int, list[list[Liste
     return {buckets[bucket]: slices for bucket, (_, slices) in chosen.items()}
 
 
+Arenas = dict[tuple[int, bytes, int], Solution[Any, Any]]
+"""Solved boards without a start, by part, ground and target."""
+
+
 def _solve_listed(
-    request: Request, unit: Unit, lane: Lane, boards: list[ListedBoard]
+    request: Request, unit: Unit, lane: Lane, boards: list[ListedBoard], arenas: Arenas
 ) -> Iterator[tuple[Solution[Any, Any], str]]:
     """The solutions of listed boards, in their order; boards that differ by their start share the work."""
     generator = request.parts[lane.part].generator
-    arenas = lru_cache(maxsize=4096)(
-        lambda ground, target: generator.arena(unit.size, ground, target)
-    )
-    for board in boards:
-        arena = arenas(board.board.ground, board.board.target)
-        yield arena.restarted(generator.form.decode(board.board)), board.orbit
+    for board, _, _, orbit, _, _ in boards:
+        arena = (lane.part, board.ground, board.target)
+        if arena not in arenas:
+            arenas[arena] = generator.arena(unit.size, board.ground, board.target)
+        yield arenas[arena].restarted(generator.form.decode(board)), orbit
 
 
 def _draw(
@@ -89,9 +101,7 @@ def _draw(
     """Solutions of boards drawn at random that are not in `seen`, which grows."""
     part = request.parts[lane.part]
     generator = part.generator
-    stream = hashlib.blake2b(
-        f"{lane.name} {part.to_dict()['options']}".encode(), digest_size=16
-    ).digest()
+    stream = hashlib.blake2b(f"{lane.name} {part.to_dict()['options']}".encode(), digest_size=16).digest()
     rng = np.random.default_rng([request.seed, int.from_bytes(stream, "little")])
     among = TargetsIn(part.task, generator, unit.size, request.range.slice(unit.slice))
     made = stalled = 0
@@ -159,16 +169,16 @@ class LaneFile:
         self._stream.write(data)
 
     def close(self) -> None:
-        """Finish the file."""
+        """Finish the file. If the machine stops before it is on the disk, its checksum will tell."""
         self._stream.write(_END + self._digest.digest())
-        sync(self._stream)
         self._stream.close()
         os.replace(self._temporary, self._path)
 
     def abort(self) -> None:
         """Remove what was written, if the file is not whole."""
-        self._stream.close()
-        self._temporary.unlink(missing_ok=True)
+        if not self._stream.closed:
+            self._stream.close()
+            self._temporary.unlink(missing_ok=True)
 
 
 def read_lane(path: Path) -> Iterator[Record]:
@@ -241,5 +251,3 @@ def merge(lanes: Iterable[Path]) -> Iterator[Record]:
                 yield record
                 still.append(records)
         waiting = still
-
-

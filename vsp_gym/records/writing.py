@@ -56,8 +56,13 @@ class Writer(ABC):
     def close(self) -> None:
         """Finish the files; no record can be added any more."""
 
+    @abstractmethod
     def abort(self) -> None:
         """Close what is open, without finishing it."""
+
+    def checksums(self) -> dict[str, dict[str, Any]]:
+        """For every file and folder of the split, by its path, what `describe_path` says about it."""
+        return {self.file: describe_path(self.folder / self.file)}
 
 
 class JsonlWriter(Writer):
@@ -67,17 +72,18 @@ class JsonlWriter(Writer):
         super().__init__(folder, split)
         self.file = f"{split}.jsonl"
         self._lines = (folder / self.file).open("wb", 1 << 20)
-        self._made: set[str] = set()
+        self._folders: dict[str, FolderSum] = {}
 
     def add(self, record: Record) -> None:
         self._lines.write(record.line)
         if record.image is None or record.image_path is None:
             return
-        parent = record.image_path.rpartition("/")[0]
-        if parent not in self._made:
+        parent, _, name = record.image_path.rpartition("/")
+        if parent not in self._folders:
             (self.folder / parent).mkdir(parents=True, exist_ok=True)
-            self._made.add(parent)
+            self._folders[parent] = FolderSum()
         write_bytes(f"{self.folder}/{record.image_path}", record.image)
+        self._folders[parent].add(name, record.image)
 
     def close(self) -> None:
         sync(self._lines)
@@ -85,6 +91,10 @@ class JsonlWriter(Writer):
 
     def abort(self) -> None:
         self._lines.close()
+
+    def checksums(self) -> dict[str, dict[str, Any]]:
+        folders = {name: folder.describe() for name, folder in sorted(self._folders.items())}
+        return {**super().checksums(), **folders}
 
 
 class ParquetWriter(Writer):
@@ -287,10 +297,39 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def digest(path: Path) -> str:
-    """The SHA-256 of a file, hexadecimal."""
-    value = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(1 << 20):
-            value.update(chunk)
-    return value.hexdigest()
+class FolderSum:
+    """The checksum of a folder that is filled one file at a time, in any order.
+
+    It is the sum, modulo 2 to the power of 256, of the SHA-256 of every file's name, a zero byte and
+    the file's content.
+    """
+
+    def __init__(self) -> None:
+        self._files = self._bytes = self._sum = 0
+
+    def add(self, name: str, data: bytes) -> None:
+        """Take a file into account; `name` is its path in the folder, with `/`."""
+        self._files += 1
+        self._bytes += len(data)
+        self._sum += int.from_bytes(hashlib.sha256(b"%b\0%b" % (name.encode(), data)).digest(), "big")
+
+    def describe(self) -> dict[str, Any]:
+        """Number of files, bytes and the checksum."""
+        return {"files": self._files, "bytes": self._bytes, "sha256": f"{self._sum % (1 << 256):064x}"}
+
+
+def describe_path(path: Path) -> dict[str, Any]:
+    """Bytes and SHA-256 of a file, or what `FolderSum` says about a folder and all below it."""
+    if not path.is_dir():
+        value = hashlib.sha256()
+        with path.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                value.update(chunk)
+        return {"bytes": path.stat().st_size, "sha256": value.hexdigest()}
+    total = FolderSum()
+    for parent, _, names in os.walk(path):
+        below = os.path.relpath(parent, path).replace(os.sep, "/")
+        for name in names:
+            with open(os.path.join(parent, name), "rb") as stream:
+                total.add(name if below == "." else f"{below}/{name}", stream.read())
+    return total.describe()

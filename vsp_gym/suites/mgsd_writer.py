@@ -84,6 +84,9 @@ class MGSDWriter(Writer):
     def close(self) -> None:
         pass
 
+    def abort(self) -> None:
+        pass
+
 
 def _value(value: object) -> str:
     """Texts as they are, everything else as JSON."""

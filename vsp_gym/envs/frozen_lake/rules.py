@@ -23,7 +23,9 @@ from vsp_gym.core import (
     check_cell,
     check_fields,
     check_int,
+    refuse,
     set_fields,
+    step_to,
 )
 from vsp_gym.errors import LayoutError
 
@@ -120,8 +122,9 @@ class FrozenLakeRules(Task[FrozenLakeLayout, Cell]):
         row_step, col_step = DELTAS[action]
         row, col = state[0] + row_step, state[1] + col_step
         if not (0 <= row < layout.rows and 0 <= col < layout.cols):
-            return Transition(state, 0.0, False, Violation.OUT_OF_BOUNDS)
-        cell = Cell(row, col)
-        if cell == layout.goal:
-            return Transition(cell, 1.0, True, None)
-        return Transition(cell, 0.0, cell in layout.holes, None)
+            return refuse(state, Violation.OUT_OF_BOUNDS)
+        if (row, col) == layout.goal:
+            return Transition(layout.goal, 1.0, True)
+        if (row, col) in layout.holes:
+            return Transition(Cell(row, col), 0.0, True)
+        return step_to(row, col)

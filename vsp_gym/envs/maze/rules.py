@@ -19,7 +19,9 @@ from vsp_gym.core import (
     check_cell,
     check_fields,
     check_int,
+    refuse,
     set_fields,
+    step_to,
 )
 from vsp_gym.errors import LayoutError
 
@@ -89,7 +91,9 @@ def _check_walls(walls: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
         if len(row) != len(walls[0]):
             raise LayoutError(f"row {r} of walls has {len(row)} cells, row 0 has {len(walls[0])}")
         masks.append(
-            tuple(check_int(mask, f"wall mask of ({r}, {c})", 0, 15, LayoutError) for c, mask in enumerate(row))
+            tuple(
+                check_int(mask, f"wall mask of ({r}, {c})", 0, 15, LayoutError) for c, mask in enumerate(row)
+            )
         )
     last_row, last_col = len(masks) - 1, len(masks[0]) - 1
     for r, row in enumerate(masks):
@@ -121,8 +125,7 @@ class MazeRules(Task[MazeLayout, Cell]):
         row, col = state[0] + row_step, state[1] + col_step
         if layout.walls[state[0]][state[1]] & WALL_OF_MOVE[action]:
             on_board = 0 <= row < len(layout.walls) and 0 <= col < len(layout.walls[0])
-            return Transition(state, 0.0, False, Violation.WALL if on_board else Violation.OUT_OF_BOUNDS)
-        cell = Cell(row, col)
-        if cell == layout.goal:
-            return Transition(cell, 1.0, True, None)
-        return Transition(cell, 0.0, False, None)
+            return refuse(state, Violation.WALL if on_board else Violation.OUT_OF_BOUNDS)
+        if (row, col) == layout.goal:
+            return Transition(layout.goal, 1.0, True)
+        return step_to(row, col)

@@ -8,6 +8,7 @@ from a neighbouring cell, and DROP next to the table completes the task.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from typing_extensions import Self
@@ -22,6 +23,7 @@ from vsp_gym.core import (
     check_cell,
     check_fields,
     check_int,
+    refuse,
     set_fields,
 )
 from vsp_gym.errors import LayoutError
@@ -94,7 +96,9 @@ class MiniBehaviourLayout:
 
     @classmethod
     def from_dict(cls, data: Any) -> Self:
-        return cls(**check_fields(data, "a MiniBehaviour layout", ("rows", "cols", "start", "printer", "table")))
+        return cls(
+            **check_fields(data, "a MiniBehaviour layout", ("rows", "cols", "start", "printer", "table"))
+        )
 
 
 class MiniBehaviourState(NamedTuple):
@@ -128,21 +132,26 @@ class MiniBehaviourRules(Task[MiniBehaviourLayout, MiniBehaviourState]):
         (agent_row, agent_col), carrying, delivered = state
         if action == Action.PICK:
             if carrying or delivered:
-                return Transition(state, 0.0, False, Violation.HANDS)
+                return refuse(state, Violation.HANDS)
             if abs(agent_row - layout.printer[0]) + abs(agent_col - layout.printer[1]) != 1:
-                return Transition(state, 0.0, False, Violation.NOT_ADJACENT)
+                return refuse(state, Violation.NOT_ADJACENT)
             return Transition(MiniBehaviourState(state.agent, True, False))
         if action == Action.DROP:
             if not carrying:
-                return Transition(state, 0.0, False, Violation.HANDS)
+                return refuse(state, Violation.HANDS)
             if not layout.is_next_to_table(agent_row, agent_col):
-                return Transition(state, 0.0, False, Violation.NOT_ADJACENT)
+                return refuse(state, Violation.NOT_ADJACENT)
             return Transition(MiniBehaviourState(state.agent, False, True), 1.0, True, None)
         row_step, col_step = DELTAS[action]
         row, col = agent_row + row_step, agent_col + col_step
         if not (0 <= row < layout.rows and 0 <= col < layout.cols):
-            return Transition(state, 0.0, False, Violation.OUT_OF_BOUNDS)
+            return refuse(state, Violation.OUT_OF_BOUNDS)
         printer_in_place = not (carrying or delivered)
         if layout.is_table(row, col) or (printer_in_place and (row, col) == layout.printer):
-            return Transition(state, 0.0, False, Violation.OCCUPIED)
-        return Transition(MiniBehaviourState(Cell(row, col), carrying, delivered))
+            return refuse(state, Violation.OCCUPIED)
+        return _step_to(row, col, carrying, delivered)
+
+
+@lru_cache(maxsize=1 << 12)
+def _step_to(row: int, col: int, carrying: bool, delivered: bool) -> Transition:
+    return Transition(MiniBehaviourState(Cell(row, col), carrying, delivered))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from typing import cast
 
 import click
 
@@ -10,8 +11,11 @@ from vsp_gym.errors import VSPGymError
 
 COMMANDS = {
     "demo": "Draw boards, let built-in agents plan, and write a report.",
+    "generate": "Make a data set of boards.",
+    "leaks": "Find boards that data sets and benchmarks have in common.",
     "show": "Print or save a board.",
     "play": "Play a board yourself, in the terminal or a window.",
+    "evaluate": "Ask any model about boards, and judge what it replies.",
     "score": "Judge one reply, or a stream of them.",
     "verify": "Check the published answers of a benchmark.",
 }
@@ -25,9 +29,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command = importlib.import_module(f"vsp_gym.cli.{cmd_name}").command
-        assert isinstance(command, click.Command)
-        return command
+        return cast("click.Command", importlib.import_module(f"vsp_gym.cli.{cmd_name}").command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -173,10 +173,10 @@ class Dispatcher:
             except ModelError as error:
                 self._note_failure(health, error, loop.time())
                 if error.fault in ("rejected", "fatal"):
-                    raise
+                    raise ModelError(f"{health.name}: {error}", error.fault) from error
                 if attempt > self._patience.retries or (error.retry_after or 0.0) > LONGEST_WAIT:
                     times = "" if attempt == 1 else f" (attempt {attempt})"
-                    raise ModelError(f"{error}{times}", error.fault) from error
+                    raise ModelError(f"{health.name}: {error}{times}", error.fault) from error
                 avoid = health
             else:
                 health.failures = health.busy = 0

@@ -28,7 +28,7 @@ _TOKEN = re.compile(
     rf"""
     (?P<remark>\b(?:0|zero)[- ](?:based|indexed)\b)
   | (?P<size>
-        {_NUMBER}{_GAP}(?:[x×*]|by\b){_GAP}{_NUMBER}
+        {_NUMBER}{_GAP}(?:[x×*]|by\b){_GAP}{_NUMBER}\b
       | {_NUMBER}{_GAP}rows?\b[ \t,]{{0,3}}(?:and\b|by\b|[x×])?{_GAP}{_NUMBER}{_GAP}col(?:umn)?s?\b
     )
   | (?P<cell>
@@ -40,6 +40,7 @@ _TOKEN = re.compile(
   | (?P<number>[0-9]+(?:\.[0-9]+)?)
   | (?P<word>[A-Za-z]+(?:['’][A-Za-z]{{1,2}}\b)?)
   | (?P<newline>\n)
+  | (?P<ellipsis>\.\.+)
   | (?P<other>[^\s])
     """,
     re.ASCII | re.IGNORECASE | re.VERBOSE,
@@ -51,9 +52,9 @@ class Token(NamedTuple):
     """A piece of text with a meaning of its own."""
 
     kind: str
-    """`size`, `cell`, `number`, `word`, `newline` or `other` (one character)."""
+    """`size`, `cell`, `number`, `word`, `newline`, `ellipsis` or `other` (one character)."""
     text: str
-    """As written, words in lower case."""
+    """As written, words in lower case and any ellipsis as `…`."""
     start: int
     """Its offset in the text."""
 
@@ -75,7 +76,10 @@ END = Token("end", "", -1)
 
 def tokenize(text: str) -> list[Token]:
     """The tokens of a text, `END` last."""
-    found = (Token(match.lastgroup or "", match[0].lower(), match.start()) for match in _TOKEN.finditer(text))
+    found = (
+        Token(match.lastgroup or "", "…" if match["ellipsis"] else match[0].lower(), match.start())
+        for match in _TOKEN.finditer(text)
+    )
     return [*(token for token in found if token.kind != "remark"), END]
 
 

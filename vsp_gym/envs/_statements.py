@@ -223,10 +223,12 @@ class StatementReader:
 
     def _end_of_remark(self, position: int, strong: bool, fact: Fact) -> int:
         """Where what is said after a value ends: the line, the sentence or the next fact."""
-        stops = "." if strong else ".,;"
         while True:
-            token = self._tokens[position]
-            if token.kind in ("newline", "end") or token.text in stops:
+            token, after = (
+                self._tokens[position : position + 2] if position + 1 < len(self._tokens) else (END, END)
+            )
+            is_stop = token.text == "." and after.start != token.start + 1
+            if token.kind in ("newline", "end") or is_stop or (token.text in ",;" and not strong):
                 return position
             if token.text in self._labels and self._status_at(fact, position) is None:
                 return position
@@ -238,11 +240,17 @@ class StatementReader:
             return f"{quote(doubt)} leaves it open"
         if not strong:
             return None
-        if [token.text for token in self._tokens[stop : stop + 2]] == [".", "."]:
-            return "the list is cut short"
         for token in self._tokens[position:stop]:
             if token.kind in ("cell", "number", "size") or token.text in DOUBT:
                 return f"{quote(token.text)} after it is unclear"
+        is_open = stop > position and self._tokens[stop - 1].text in (",", ";", "and", "(", "[")
+        is_sentence = self._tokens[stop].text == "."
+        while self._tokens[stop].kind == "newline" or self._tokens[stop].text in (".", ",", ";"):
+            stop += 1
+        after = self._tokens[stop]
+        goes_on = after.kind in ("cell", "number", "end") or after.text in ("(", "[")
+        if (is_open and goes_on) or (is_sentence and after.kind == "cell"):
+            return "the list is cut short"
         return None
 
     def _add(self, mention: Mention) -> None:

@@ -29,8 +29,8 @@ _PRINTER = Fact(
     "cell",
     frozenset({"printer"}),
     varies=True,
-    words=frozenset({"by", "agent", "to", "table", "taken", "from"}),
-    statuses=_CARRIED | _DELIVERED,
+    words=frozenset({"by", "agent", "to", "table", "from"}),
+    statuses=_CARRIED | _DELIVERED | {"taken"},
 )
 _TABLE = Fact("the table", "cells", frozenset({"table"}))
 _FACTS = (SIZE, _AGENT, _LOAD, _START, _PRINTER, _TABLE)
@@ -75,6 +75,8 @@ def _status(mention: Mention) -> str:
     carried, delivered = mention.statuses & _CARRIED, mention.statuses & _DELIVERED
     if carried and delivered:
         raise FormatError("the printer is said to be carried and to be on the table")
+    if mention.statuses and not (carried or delivered):
+        raise FormatError("the printer is said to be taken, but neither to be carried nor to be on the table")
     return "carried" if carried else "delivered" if delivered else "standing"
 
 

@@ -88,7 +88,7 @@ def test_slippery_success_rate_one_never_slips_and_other_actions_do_not_slip() -
     env = Slippery(PlanningEnv("mini_behaviour", observation="state"), success_rate=0.0)
     env.reset(seed=0)
     assert all(env.step(4)[-1]["action"] == 4 for _ in range(20))
-    with pytest.raises(VSPGymError, match="0.0 to 1.0"):
+    with pytest.raises(VSPGymError, match=r"0\.0 to 1\.0"):
         Slippery(PlanningEnv(), success_rate=1.5)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from fourth_task.form import KeyDoorForm, ground_of
 from fourth_task.rules import KeyDoorLayout, KeyDoorRules, KeyDoorState
-from vsp_gym.core import DELTAS, Cell
+from vsp_gym.core import Cell
 from vsp_gym.envs.base import Generator
 
 

@@ -11,6 +11,7 @@ workers, on one machine or many, and after any interruption.
 from __future__ import annotations
 
 from vsp_gym.generation.capacity import Capacity, InfeasibleError, capacity
+from vsp_gym.generation.leaks import Overlap, find_leaks, suite_orbits
 from vsp_gym.generation.request import FRACTIONS, SLICES, Part, Request, read_config
 from vsp_gym.generation.run import generate, verify_set
 
@@ -19,10 +20,13 @@ __all__ = [
     "SLICES",
     "Capacity",
     "InfeasibleError",
+    "Overlap",
     "Part",
     "Request",
     "capacity",
+    "find_leaks",
     "generate",
     "read_config",
+    "suite_orbits",
     "verify_set",
 ]

@@ -43,7 +43,8 @@ class Lane(NamedTuple):
     """Number of the first board, for the ids: lanes that differ by options only are numbered on."""
 
 
-class Unit(NamedTuple):
+@dataclass(frozen=True)
+class Unit:
     """What one worker makes at a time."""
 
     task: str
@@ -56,7 +57,7 @@ class Unit(NamedTuple):
     """Bucket and quota of all lanes of the slice, in the order in which they take turns."""
 
     @property
-    def count(self) -> int:
+    def boards(self) -> int:
         """Boards of all lanes."""
         return sum(lane.quota for lane in self.lanes)
 
@@ -136,6 +137,7 @@ def make_plan(request: Request) -> Plan:
 
 
 def make_buckets(request: Request) -> tuple[Bucket, ...]:
+    """Every part, size and difficulty with its number of boards."""
     kinds = [
         (number, size, difficulty, Fraction(part.share, len(part.sizes) * len(part.difficulties)))
         for number, part in enumerate(request.parts)
@@ -175,7 +177,8 @@ def lane_label(task: str, size: int, difficulty: Difficulty | None, split: str, 
 def describe_bucket(request: Request, part: Part, size: int, difficulty: Difficulty | None) -> str:
     """A bucket in words, for messages."""
     options = "".join(f", {name}={value}" for name, value in part.options)
-    return f"{get_task(part.task).title} {size}x{size}, {difficulty or 'any difficulty'}, {request.split}{options}"
+    title, hard = get_task(part.task).title, difficulty or "any difficulty"
+    return f"{title} {size}x{size}, {hard}, {request.split}{options}"
 
 
 def _refuse(request: Request, bucket: Bucket, available: Capacity) -> InfeasibleError:

@@ -72,7 +72,7 @@ def _run_pool(
     made, stop = context.Value("Q", 0), context.Event()
     pool = ProcessPoolExecutor(workers, context, _begin, (made, stop, request, folder))
     try:
-        futures = {pool.submit(_work, unit) for unit in sorted(units, key=lambda unit: -unit.count)}
+        futures = {pool.submit(_work, unit) for unit in sorted(units, key=lambda unit: -unit.boards)}
         while futures:
             done, futures = wait(futures, PAUSE, FIRST_EXCEPTION)
             for future in done:

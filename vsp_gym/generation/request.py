@@ -76,7 +76,7 @@ def make_generator(task: str | PlanningTask[Any, Any], options: Mapping[str, Any
     for name in options:
         if name not in known:
             raise UnknownNameError(f"option of {get_task(task).title}'s generator", name, known)
-    return cast("Generator[Any, Any]", dataclasses.replace(generator, **options))  # type: ignore[type-var]
+    return dataclasses.replace(generator, **options)  # type: ignore[type-var]
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class Request:
         check_split(self.split)
         check_int(self.count, "count", 1, MAX_COUNT, VSPGymError)
         check_int(self.seed, "seed", 0, MAX_SEED, VSPGymError)
-        fractions = tuple(_fraction(value) for value in self.fractions)
+        fractions = tuple(parse_fraction(value) for value in self.fractions)
         if len(fractions) != len(SPLITS) or sum(fractions) != 1:
             listed = ", ".join(str(float(value)) for value in fractions)
             raise VSPGymError(f"the fractions of {', '.join(SPLITS)} must add up to 1, not {listed}")
@@ -208,7 +208,8 @@ class Request:
         }
 
 
-def _fraction(value: object) -> Fraction:
+def parse_fraction(value: object) -> Fraction:
+    """An exact fraction from a number or its decimal text; raises `VSPGymError` unless it is 0 to 1."""
     try:
         if isinstance(value, bool):
             raise TypeError

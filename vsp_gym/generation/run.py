@@ -238,8 +238,8 @@ class _Work:
         missing = [
             unit for unit in units if not all(is_whole(lane_path(self._lanes, lane)) for lane in unit.lanes)
         ]
-        total = sum(unit.count for unit in units)
-        done = total - sum(unit.count for unit in missing)
+        total = sum(unit.boards for unit in units)
+        done = total - sum(unit.boards for unit in missing)
 
         def report(made: int) -> None:
             if progress is not None:
@@ -269,7 +269,7 @@ class _Work:
             writer.abort()
         entry = {
             **self._head,
-            "count": sum(unit.count for unit in units),
+            "count": sum(unit.boards for unit in units),
             "counts": _counts(plan, units),
             "files": writer.checksums(),
         }

@@ -1,4 +1,4 @@
-"""Reading data sets, one record at a time. Whatever a file holds, the outcome is a `Sample` or a `FormatError`."""
+"""Reading data sets, one record at a time: whatever a file holds, a `Sample` or a `FormatError`."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def _read_mgsd(folder: Path, images: bool, verify: bool) -> Iterator[Sample]:
         found = read_suite("mgsd", folder)
     except FormatError:
         raise FormatError(
-            f"{folder} holds no data set: no .jsonl and no .parquet file, and no folder level{{n}}/text of MGSD's"
+            f"{folder} holds no data set: no .jsonl or .parquet file, no folder level{{n}}/text of MGSD's"
         ) from None
 
     def samples() -> Iterator[Sample]:

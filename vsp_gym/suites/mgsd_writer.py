@@ -1,4 +1,4 @@
-"""Data sets as MGSD's raw folders, `FrozenLake/level4/text/0000.txt` and `image/0000.png`, for its scripts."""
+"""Data sets as MGSD's raw folders, `FrozenLake/level4/text/0000.txt` beside `image/0000.png`."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def check_split(split: object) -> str:
     """`split` if it is one; raises `UnknownNameError` if not."""
     if split not in SPLITS:
         raise UnknownNameError("split", split, SPLITS)
-    return cast("str", split)
+    return str(split)
 
 
 def make_generator(task: str | PlanningTask[Any, Any], options: Mapping[str, Any]) -> Generator[Any, Any]:

@@ -160,11 +160,7 @@ class StatementReader:
                 break
             if token.text in (":", "="):
                 strong = True
-            elif (
-                token.text in "(["
-                and token.text
-                and not states_nothing(self._tokens[position : position + 2])
-            ):
+            elif token.text in ("(", "[") and not states_nothing(self._tokens[position : position + 2]):
                 position = self._skip_remark(position)
                 continue
             elif not (
@@ -224,11 +220,10 @@ class StatementReader:
     def _end_of_remark(self, position: int, strong: bool, fact: Fact) -> int:
         """Where what is said after a value ends: the line, the sentence or the next fact."""
         while True:
-            token, after = (
-                self._tokens[position : position + 2] if position + 1 < len(self._tokens) else (END, END)
-            )
-            is_stop = token.text == "." and after.start != token.start + 1
-            if token.kind in ("newline", "end") or is_stop or (token.text in ",;" and not strong):
+            token = self._tokens[position]
+            if token.kind in ("newline", "end") or (token.text in (",", ";") and not strong):
+                return position
+            if token.text == "." and self._tokens[position + 1].start != token.start + 1:
                 return position
             if token.text in self._labels and self._status_at(fact, position) is None:
                 return position

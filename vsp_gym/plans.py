@@ -97,14 +97,20 @@ def parse_plan(text: str, task: AnyTask, *, mode: ParseMode = "lenient") -> Pars
     """
     if not isinstance(text, str):
         raise VSPGymError(f"a reply is text, not {type(text).__name__}")
-    if mode not in get_args(ParseMode):
-        raise UnknownNameError("parse mode", mode, get_args(ParseMode))
+    check_mode(mode)
     try:
         visible = _hide_thoughts(text)
         actions, region = _read_answer(visible, task) if mode == "strict" else _read_reply(visible, task)
     except _NoPlanError as error:
         return ParsedPlan(None, None, str(error))
     return ParsedPlan(actions, (region.start, region.end), None)
+
+
+def check_mode(mode: ParseMode) -> ParseMode:
+    """`mode` if it is one of `ParseMode`; raises `UnknownNameError` if not."""
+    if mode not in get_args(ParseMode):
+        raise UnknownNameError("parse mode", mode, get_args(ParseMode))
+    return mode
 
 
 class _NoPlanError(Exception):

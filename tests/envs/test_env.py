@@ -126,6 +126,19 @@ def test_reset_options_change_one_episode() -> None:
     assert env.layout == layout
 
 
+def test_a_board_for_one_episode_has_the_fixed_layouts_size() -> None:
+    layout = TASKS["maze"].generator.sample(np.random.default_rng(0), 7)
+    env = PlanningEnv("maze", layout=layout, observation="state")
+    env.reset(seed=0, options={"difficulty": "hard"})
+    assert env.layout.rows == 7
+    assert env.layout != layout
+
+
+def test_seeds_may_be_numpy_integers() -> None:
+    env = PlanningEnv(observation="text")
+    assert env.reset(seed=np.int64(7))[0] == env.reset(seed=7)[0]  # type: ignore[arg-type]
+
+
 def test_the_state_vector_holds_every_plane_the_agent_and_the_flags() -> None:
     env = PlanningEnv("mini_behaviour", size=5, observation="state")
     vector, _ = env.reset(seed=0)
@@ -185,11 +198,11 @@ def test_wrong_arguments_are_refused(arguments: dict[str, Any], error: type[Exce
         ({"layout": {}}, "lacks"),
         ({"layout": {"rows": 2, "cols": 4, "start": [0, 0], "goal": [1, 1], "holes": []}}, "128x256 pixels"),
         ({"layout": FrozenLakeLayout.from_rows(["SG"]), "size": 4}, "excludes"),
+        (["size"], "are a dict with layout, size, difficulty"),
+        (5, "are a dict"),
     ],
 )
-def test_wrong_reset_options_are_refused_and_leave_the_episode_alone(
-    options: dict[str, Any], message: str
-) -> None:
+def test_wrong_reset_options_are_refused_and_leave_the_episode_alone(options: Any, message: str) -> None:
     env = PlanningEnv()
     env.reset(seed=0)
     layout = env.layout

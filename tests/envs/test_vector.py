@@ -115,6 +115,27 @@ def test_a_drawn_pool_is_a_function_of_the_seed() -> None:
     assert set(first.layouts).isdisjoint(layouts)
 
 
+def test_a_drawn_pool_is_not_drawn_anew_under_boards_that_go_on() -> None:
+    env = VectorPlanningEnv(4, "maze", observation="text", pool=3)
+    env.reset(seed=0)
+    mask = np.array([True, False, False, False])
+    with pytest.raises(VSPGymError, match="leave out reset_mask"):
+        env.reset(seed=1, options={"reset_mask": mask})
+    before = env.layouts[1:]
+    env.reset(options={"reset_mask": mask})
+    assert env.layouts[1:] == before
+
+
+def test_seeds_may_be_numpy_integers() -> None:
+    env = VectorPlanningEnv(3, "maze", observation="text")
+    expected = env.reset(seed=[5, 6, 7])[0]
+    assert env.reset(seed=np.int64(5))[0] == expected
+    assert env.reset(seed=np.arange(5, 8))[0] == expected
+    for wrong in (1.5, "123", [1, 2]):
+        with pytest.raises(VSPGymError, match="seed"):
+            env.reset(seed=wrong)  # type: ignore[arg-type]
+
+
 def test_reset_mask_resets_the_named_boards_only() -> None:
     env = VectorPlanningEnv(4, "maze", observation="text", autoreset_mode="Disabled", max_steps=1)
     env.reset(seed=0)

@@ -26,6 +26,9 @@ MAX_TEXT_LENGTH = 1 << 18
 
 RESET_OPTIONS = ("layout", "size", "difficulty")
 
+FORFEIT = "forfeit"
+"""What an agent that names no action gives to `PlanningEnv.step`: the step passes and nothing moves."""
+
 
 class BoardSource(Generic[LayoutT, StateT]):
     """Where an environment's boards come from: a fixed layout, or the task's generator.
@@ -50,9 +53,11 @@ class BoardSource(Generic[LayoutT, StateT]):
                     f"size={size} contradicts the layout of {self.layout.rows}x{self.layout.cols} cells; "
                     "give one of them"
                 )
-        self.size = size if size is not None else self.task.default_size
-        self.difficulty = check_difficulty(difficulty)
         fixed = self.layout
+        if size is None:
+            size = self.task.default_size if fixed is None else max(fixed.rows, fixed.cols)
+        self.size = size
+        self.difficulty = check_difficulty(difficulty)
         self.shape = (self.size, self.size) if fixed is None else (fixed.rows, fixed.cols)
         """`(rows, cols)` of the boards when `reset` gets no options."""
         self._fixed_solution = None if fixed is None else Solution(self.task, fixed)
@@ -78,9 +83,23 @@ class BoardSource(Generic[LayoutT, StateT]):
             if options.get("size") is not None or options.get("difficulty") is not None:
                 raise VSPGymError("the reset option 'layout' excludes 'size' and 'difficulty'")
             return Solution(self.task, check_layout(self.task, options["layout"]))
-        size = self.task.check_size(options.get("size", self.size))
+        size = self.task.check_size(self.size if options.get("size") is None else options["size"])
         difficulty = check_difficulty(options.get("difficulty", self.difficulty))
         return self.task.generator.draw(rng, size, difficulty)
+
+
+def check_options(options: object) -> dict[str, Any]:
+    """The options of a reset as a dict, empty for None; raises `VSPGymError` if they are no mapping."""
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise VSPGymError(f"reset options are a dict with {', '.join(RESET_OPTIONS)}, not {options!r:.80}")
+    return dict(options)
+
+
+def plain_seed(seed: Any) -> Any:
+    """`seed` with a NumPy integer turned into an int, which is all that Gymnasium takes."""
+    return int(seed) if isinstance(seed, np.integer) else seed
 
 
 def check_layout(task: PlanningTask[LayoutT, StateT], layout: LayoutT | Mapping[str, Any]) -> LayoutT:
@@ -299,7 +318,8 @@ class PlanningEnv(gym.Env[Any, Any], Generic[LayoutT, StateT]):
             options: `"layout"` for a board of your own (a layout or its `to_dict`), or `"size"` and
                 `"difficulty"`, for this episode only.
         """
-        super().reset(seed=seed)
+        super().reset(seed=plain_seed(seed))
+        options = check_options(options)
         solution = self._boards.draw(self.np_random, options)
         layout = solution.layout
         if options:
@@ -320,6 +340,9 @@ class PlanningEnv(gym.Env[Any, Any], Generic[LayoutT, StateT]):
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """Carry out one action of `range(len(task.actions))`.
 
+        `FORFEIT` lets the step pass without an action, for a reply that names none: it counts towards
+        `max_steps`, and ends the episode if illegal actions do.
+
         Raises:
             VSPGymError: if `action` is not one of them.
             gymnasium.error.ResetNeeded: before `reset` and after the episode has ended.
@@ -332,6 +355,8 @@ class PlanningEnv(gym.Env[Any, Any], Generic[LayoutT, StateT]):
                 raise IndexError
             outcome = self._solution.transitions[index][action]
         except (IndexError, TypeError, ValueError):
+            if isinstance(action, str) and action == FORFEIT:
+                return self._forfeit()
             action = check_action(self.task, action)
             outcome = self._solution.transitions[index][action]
         self._index = index = self._solution.successors[index][action]
@@ -349,13 +374,7 @@ class PlanningEnv(gym.Env[Any, Any], Generic[LayoutT, StateT]):
             self.render()
         return self._observe(), reward, terminated, truncated, info
 
-    def forfeit(self) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Let a step pass without an action, for a reply that names none.
-
-        It counts towards `max_steps`, and ends the episode if illegal actions do.
-        """
-        if self._over:
-            raise gym.error.ResetNeeded("call reset() before forfeit()")
+    def _forfeit(self) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         self._steps += 1
         terminated = self._ends_at_violation
         truncated = not terminated and self._steps >= self._limit
@@ -421,6 +440,7 @@ class PlanningEnv(gym.Env[Any, Any], Generic[LayoutT, StateT]):
 
 
 __all__ = [
+    "FORFEIT",
     "MAX_TEXT_LENGTH",
     "BoardSource",
     "Knowledge",
@@ -429,4 +449,6 @@ __all__ = [
     "PlanningEnv",
     "check_difficulty",
     "check_layout",
+    "check_options",
+    "plain_seed",
 ]

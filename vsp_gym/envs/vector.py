@@ -26,6 +26,8 @@ from vsp_gym.envs.env import (
     OnViolation,
     PlanningEnv,
     check_layout,
+    check_options,
+    plain_seed,
 )
 from vsp_gym.errors import UnknownNameError, VSPGymError
 from vsp_gym.planning import VIOLATION_CODES, Solution
@@ -255,13 +257,11 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
             options: as for `PlanningEnv`, for all boards; besides `"reset_mask"`, `bool[num_envs]`, resets
                 only the boards named.
         """
-        options = dict(options or {})
+        options = check_options(options)
         which = self._reset_mask(options.pop("reset_mask", None))
         seeds = self._check_seed(seed)
         if self._shared:
-            self._prepare_pool(seeds[0], options)
-            if seeds[0] is not None:
-                self._np_random, self._np_random_seed = seeding.np_random(seeds[0])
+            self._prepare_pool(seeds[0], options, which)
         else:
             for i in which.tolist():
                 if self._rngs[i] is None or seeds[i] is not None:
@@ -291,28 +291,33 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
             return [None] * self.num_envs
         if isinstance(seed, (int, np.integer)):
             return [int(seed) + i for i in range(self.num_envs)]
+        if not isinstance(seed, (Sequence, np.ndarray)) or isinstance(seed, str):
+            raise VSPGymError(f"seed must be an integer or a sequence of them, not {seed!r:.80}")
         if len(seed) != self.num_envs:
             raise VSPGymError(f"{len(seed)} seeds for {self.num_envs} boards")
-        return list(seed)
+        return [plain_seed(one) for one in seed]
 
-    def _prepare_pool(self, seed: int | None, options: dict[str, Any]) -> None:
+    def _prepare_pool(self, seed: int | None, options: dict[str, Any], which: npt.NDArray[np.int64]) -> None:
         """Build the shared boards: at the first reset, and again for a new seed of a drawn pool."""
         if options:
             raise VSPGymError(
-                f"reset options {', '.join(options)} need boards of one's own: "
+                f"reset options {', '.join(map(str, options))} need boards of one's own: "
                 "make the environment without pool and layout"
             )
-        drawn = isinstance(self._pool, int)
-        if self._ready and not (drawn and seed is not None):
+        draws = isinstance(self._pool, int)
+        if draws and seed is not None and len(which) < self.num_envs:
+            raise VSPGymError("a seed draws a new pool, which changes every board: leave out reset_mask")
+        if seed is not None:
+            self._np_random, self._np_random_seed = seeding.np_random(seed)
+        if self._ready and not (draws and seed is not None):
             return
         solutions: list[Solution[LayoutT, StateT]]
         if isinstance(self._pool, int):
-            rng, _ = seeding.np_random(seed)
-            solutions = [self._source.draw(rng) for _ in range(self._pool)]
+            solutions = [self._source.draw(self.np_random) for _ in range(self._pool)]
         elif self._pool is not None:
             solutions = [Solution(self.task, layout) for layout in self._pool]
         else:
-            solutions = [self._source.draw(np.random.default_rng())]
+            solutions = [self._source.draw(self.np_random)]
         for board, solution in enumerate(solutions):
             self._boards.put(board, solution)
         self._ready = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import string
 from collections.abc import Callable
 from typing import Any, Literal, SupportsFloat, get_args
@@ -9,11 +10,12 @@ from typing import Any, Literal, SupportsFloat, get_args
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.utils import RecordConstructorArgs
 
 from vsp_gym.core import MOVES, check_action
-from vsp_gym.envs.env import PlanningEnv
+from vsp_gym.envs.env import FORFEIT, PlanningEnv
 from vsp_gym.errors import UnknownNameError, VSPGymError
-from vsp_gym.plans import ParseMode, parse_plan
+from vsp_gym.plans import ParseMode, check_mode, parse_plan
 from vsp_gym.scoring import Convention, PlanScore, get_convention, score_reply
 
 MAX_REPLY_LENGTH = 1 << 20
@@ -33,11 +35,11 @@ def _reply_space() -> spaces.Text:
     return spaces.Text(MAX_REPLY_LENGTH, min_length=0, charset=string.printable)
 
 
-class TextActions(gym.Wrapper[Any, Any, Any, Any]):
+class TextActions(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """The action is a model's reply that names one action, as `parse_plan` reads it.
 
-    A reply that names none or several changes nothing: the step is forfeited (see
-    `PlanningEnv.forfeit`), and `info["parse_error"]` has the reason; it is None for a good reply.
+    A reply that names none or several changes nothing: the step is forfeited (see `PlanningEnv.step`),
+    and `info["parse_error"]` has the reason; it is None for a good reply.
 
     Args:
         env: an environment around `PlanningEnv`.
@@ -45,9 +47,10 @@ class TextActions(gym.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, env: gym.Env[Any, Any], mode: ParseMode = "lenient") -> None:
-        super().__init__(env)
+        RecordConstructorArgs.__init__(self, mode=mode)
+        gym.Wrapper.__init__(self, env)
         self._inner = _planning_env(env)
-        self._mode = mode
+        self._mode = check_mode(mode)
         self.action_space = _reply_space()
 
     def step(self, action: str) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
@@ -56,18 +59,17 @@ class TextActions(gym.Wrapper[Any, Any, Any, Any]):
         reason = parsed.reason
         if parsed.actions is not None and len(parsed.actions) != 1:
             reason = f"one action is wanted, the reply names {len(parsed.actions)}"
-        if reason is None and parsed.actions is not None:
-            observation, reward, terminated, truncated, info = self.env.step(int(parsed.actions[0]))
-        else:
-            observation, reward, terminated, truncated, info = self._inner.forfeit()
+        named = int(parsed.actions[0]) if parsed.actions is not None and reason is None else FORFEIT
+        observation, reward, terminated, truncated, info = self.env.step(named)
         info["parse_error"] = reason
         return observation, reward, terminated, truncated, info
 
 
-class OneShotPlanning(gym.Wrapper[Any, Any, Any, Any]):
+class OneShotPlanning(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """The action is a model's whole reply, the reward its plan's score; every episode has one step.
 
     `info["score"]` is the `PlanScore` as a dict. The observation after the step is the board as it was.
+    The inner environment is not stepped, so wrappers that count or record steps go around this one.
 
     Args:
         env: an environment around `PlanningEnv`.
@@ -84,10 +86,11 @@ class OneShotPlanning(gym.Wrapper[Any, Any, Any, Any]):
         mode: ParseMode = "lenient",
         reward: PlanReward | Callable[[PlanScore], float] = "success",
     ) -> None:
-        super().__init__(env)
+        RecordConstructorArgs.__init__(self, convention=convention, mode=mode, reward=reward)
+        gym.Wrapper.__init__(self, env)
         self._inner = _planning_env(env)
         self._convention = get_convention(convention)
-        self._mode = mode
+        self._mode = check_mode(mode)
         if not callable(reward) and reward not in get_args(PlanReward):
             raise UnknownNameError("reward", reward, get_args(PlanReward))
         self._reward = reward
@@ -99,7 +102,7 @@ class OneShotPlanning(gym.Wrapper[Any, Any, Any, Any]):
     ) -> tuple[Any, dict[str, Any]]:
         """Draw a board, see `PlanningEnv.reset`."""
         observation, info = self.env.reset(seed=seed, options=options)
-        self._waiting = observation, dict(info)
+        self._waiting = copy.deepcopy((observation, info))  # the caller may change what it gets
         return observation, info
 
     def step(self, action: str) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
@@ -118,7 +121,7 @@ class OneShotPlanning(gym.Wrapper[Any, Any, Any, Any]):
         return observation, float(reward), True, False, info
 
 
-class Slippery(gym.Wrapper[Any, Any, Any, Any]):
+class Slippery(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
     """Moves slip sideways, as in Gymnasium's FrozenLake with `is_slippery=True`.
 
     A move goes where it was meant to with probability `success_rate`, else to one of the two sides,
@@ -131,15 +134,20 @@ class Slippery(gym.Wrapper[Any, Any, Any, Any]):
     """
 
     def __init__(self, env: gym.Env[Any, Any], success_rate: float = 1 / 3) -> None:
-        super().__init__(env)
+        RecordConstructorArgs.__init__(self, success_rate=success_rate)
+        gym.Wrapper.__init__(self, env)
         self._inner = _planning_env(env)
-        if not 0.0 <= success_rate <= 1.0:
+        if not (isinstance(success_rate, (int, float, np.floating)) and 0.0 <= success_rate <= 1.0):
             raise VSPGymError(f"success_rate must be 0.0 to 1.0, not {success_rate!r}")
         side = (1.0 - success_rate) / 2.0
         self._thresholds = np.cumsum([side, success_rate])
 
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Carry out the action, or the move to one side of it."""
+        """Carry out the action, or the move to one side of it; `FORFEIT` passes, with the action None."""
+        if isinstance(action, str) and action == FORFEIT:
+            observation, reward, terminated, truncated, info = self.env.step(action)
+            info["action"] = None
+            return observation, reward, terminated, truncated, info
         happened = check_action(self._inner.task, action)
         if happened in MOVES:
             turn = int(np.searchsorted(self._thresholds, self._inner.np_random.random(), side="right")) - 1

@@ -15,12 +15,14 @@ from vsp_gym.envs.base import PlanningTask
 from vsp_gym.errors import FormatError, LayoutError, UnknownNameError, VSPGymError
 
 if TYPE_CHECKING:
+    from vsp_gym.distillation import DistillationRecord, distillation_record
     from vsp_gym.envs.env import PlanningEnv
     from vsp_gym.envs.frozen_lake import FrozenLakeLayout
     from vsp_gym.envs.maze import MazeLayout
     from vsp_gym.envs.mini_behaviour import MiniBehaviourLayout
     from vsp_gym.envs.vector import VectorPlanningEnv
     from vsp_gym.envs.wrappers import OneShotPlanning, Slippery, TextActions
+    from vsp_gym.perception import Question, parse_statement, questions, score_answer, state_statement
     from vsp_gym.planning import (
         Solution,
         TransitionTable,
@@ -32,7 +34,23 @@ if TYPE_CHECKING:
         tabulate,
     )
     from vsp_gym.plans import ParsedPlan, format_plan, parse_plan
-    from vsp_gym.render import THEMES, Theme, get_theme, render_ansi, render_batch, render_png, render_rgb
+    from vsp_gym.prompts import build_messages, prompt_version
+    from vsp_gym.records import Sample, read_samples, write_samples
+    from vsp_gym.render import (
+        THEMES,
+        Theme,
+        get_theme,
+        legend,
+        load_theme,
+        perturb,
+        register_theme,
+        render_ansi,
+        render_batch,
+        render_frames,
+        render_gif,
+        render_png,
+        render_rgb,
+    )
     from vsp_gym.scoring import (
         CONVENTIONS,
         Convention,
@@ -82,6 +100,24 @@ _MODULES = {
     "score_reply": "vsp_gym.scoring",
     "describe": "vsp_gym.text",
     "parse_description": "vsp_gym.text",
+    "DistillationRecord": "vsp_gym.distillation",
+    "distillation_record": "vsp_gym.distillation",
+    "Question": "vsp_gym.perception",
+    "parse_statement": "vsp_gym.perception",
+    "questions": "vsp_gym.perception",
+    "score_answer": "vsp_gym.perception",
+    "state_statement": "vsp_gym.perception",
+    "build_messages": "vsp_gym.prompts",
+    "prompt_version": "vsp_gym.prompts",
+    "Sample": "vsp_gym.records",
+    "read_samples": "vsp_gym.records",
+    "write_samples": "vsp_gym.records",
+    "legend": "vsp_gym.render",
+    "load_theme": "vsp_gym.render",
+    "perturb": "vsp_gym.render",
+    "register_theme": "vsp_gym.render",
+    "render_frames": "vsp_gym.render",
+    "render_gif": "vsp_gym.render",
 }
 """Where the names live that are imported on first use."""
 
@@ -92,6 +128,7 @@ __all__ = [
     "Action",
     "Cell",
     "Convention",
+    "DistillationRecord",
     "FormatError",
     "FrozenLakeLayout",
     "LayoutError",
@@ -103,6 +140,8 @@ __all__ = [
     "PlanScore",
     "PlanningEnv",
     "PlanningTask",
+    "Question",
+    "Sample",
     "Slippery",
     "Solution",
     "Task",
@@ -114,27 +153,42 @@ __all__ = [
     "VSPGymError",
     "VectorPlanningEnv",
     "Violation",
+    "build_messages",
     "count_shortest_plans",
     "describe",
     "distances",
+    "distillation_record",
     "format_plan",
     "get_convention",
     "get_task",
     "get_theme",
+    "legend",
+    "load_theme",
     "optimal_actions",
     "parse_description",
     "parse_plan",
+    "parse_statement",
+    "perturb",
+    "prompt_version",
+    "questions",
+    "read_samples",
     "register",
+    "register_theme",
     "render_ansi",
     "render_batch",
+    "render_frames",
+    "render_gif",
     "render_png",
     "render_rgb",
     "rollout",
+    "score_answer",
     "score_plan",
     "score_reply",
     "shortest_plan",
     "solve",
+    "state_statement",
     "tabulate",
+    "write_samples",
 ]
 
 

@@ -23,6 +23,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from vsp_gym.core import check_int
 from vsp_gym.errors import UnknownNameError, VSPGymError
+from vsp_gym_trl.data import CELL
 from vsp_gym_trl.processing import ImageProcessor
 from vsp_gym_trl.vocabulary import MAX_SIZE, suite_vocabulary
 
@@ -31,9 +32,6 @@ PATCH = 16
 
 MERGE = 2
 """Patches on each side of a visual token, as in Qwen3-VL."""
-
-CELL = PATCH * MERGE
-"""Side in pixels at which a cell is one visual token."""
 
 SPECIAL_TOKENS = (
     *("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|object_ref_start|>", "<|object_ref_end|>"),

@@ -1,0 +1,438 @@
+"""On-policy context distillation on TRL's `DistillationTrainer`.
+
+The student sees a picture and samples a reply. A frozen teacher reads the same board in words, then the
+student's own tokens, and the student is moved towards what the teacher would have written at each of them
+(MGSD, arXiv 2606.06076; arXiv 2602.12275). TRL samples, schedules, saves and spreads over GPUs; what it
+lacks is here: a teacher with another prompt, the objectives of `vsp_gym_trl.losses`, replay of what the model
+can do already, and rewards by the simulator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.utils import is_peft_model
+from datasets import Dataset
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+from transformers import PreTrainedModel
+from trl import DistillationConfig, DistillationTrainer
+from trl.trainer.utils import pad, use_adapter
+
+from vsp_gym.errors import UnknownNameError, VSPGymError
+from vsp_gym.scoring import score_reply
+from vsp_gym_trl.data import OpcdRow, open_image, read_board
+from vsp_gym_trl.losses import Objective, cross_entropy
+from vsp_gym_trl.processing import ImageProcessor
+from vsp_gym_trl.sft import RowCollator, lora_config
+from vsp_gym_trl.training import (
+    BoardEvaluation,
+    BoardTrainer,
+    check_resume,
+    freeze_vision,
+    read_messages,
+    save_final,
+)
+
+CUT_WARNING = 0.05
+"""Share of replies that the limit may cut before it is said aloud."""
+
+_REPLAY_STREAM = 17
+"""Stream of random numbers that chooses what is replayed."""
+
+
+@dataclass
+class OpcdConfig(DistillationConfig):  # type: ignore[misc]
+    """`DistillationConfig` with what context distillation adds. `beta` belongs to `objective="jsd"` here."""
+
+    _name = "VSP-Gym OPCD"
+
+    objective: str = field(default="reverse-kl", metadata={"help": "A key of vsp_gym_trl.losses.OBJECTIVES."})
+    beta: float = field(default=0.5, metadata={"help": "The teacher's share in the mixture of jsd."})
+    objective_top_k: int = field(
+        default=32, metadata={"help": "Tokens that the objective top-k tells apart."}
+    )
+    forward_share: float = field(default=0.0, metadata={"help": "Share of forward KL mixed in everywhere."})
+    guard: bool = field(default=True, metadata={"help": "Forward KL where the student is dead; see losses."})
+    teacher_from_base: bool = field(
+        default=False, metadata={"help": "The teacher is the student without its adapters."}
+    )
+    replay_share: float = field(
+        default=0.5, metadata={"help": "Rows of supervised replay for each row of distillation."}
+    )
+    replay_weight: float = field(default=1.0, metadata={"help": "Weight of the replay's loss."})
+    min_new_tokens: int = field(default=1, metadata={"help": "Fewest tokens of a sampled reply."})
+    chunk_tokens: int = field(
+        default=1024,
+        metadata={"help": "Positions whose logits are in memory at a time, for large vocabularies."},
+    )
+
+    def __post_init__(self) -> None:
+        self.generation_kwargs = {"min_new_tokens": self.min_new_tokens, **(self.generation_kwargs or {})}
+        super().__post_init__()
+        self.to_objective()
+        if self.replay_share < 0 or self.replay_weight < 0:
+            raise VSPGymError("replay_share and replay_weight must not be negative")
+
+    def to_objective(self) -> Objective:
+        """The objective; raises `VSPGymError` for values out of range."""
+        return Objective(
+            self.objective,
+            beta=self.beta,
+            top_k=self.objective_top_k,
+            temperature=self.temperature,
+            forward_share=self.forward_share,
+            guard=self.guard,
+        )
+
+
+@dataclass(frozen=True)
+class OpcdPreset:
+    """Settings of a distillation that belong together."""
+
+    about: str
+    lora_rank: int | None
+    """Rank of the adapters; None trains all weights, and needs a teacher of its own."""
+    frozen_vision: bool
+    arguments: Mapping[str, Any]
+    """Fields of `OpcdConfig`."""
+
+
+PRESETS: Mapping[str, OpcdPreset] = MappingProxyType(
+    {
+        "mgsd": OpcdPreset(
+            "Qwen3-VL-4B and 8B with MGSD's sizes and the full divergence; a batch of 64 on eight GPUs",
+            lora_rank=8,
+            frozen_vision=True,
+            arguments={
+                "learning_rate": 1e-5,
+                "lr_scheduler_type": "constant",
+                "num_train_epochs": 1,
+                "per_device_train_batch_size": 1,
+                "gradient_accumulation_steps": 8,
+                "gradient_checkpointing": True,
+                "bf16": True,
+                "max_completion_length": 1024,
+                "teacher_from_base": True,
+            },
+        ),
+        "tiny": OpcdPreset(
+            "models of `vsp-gym-trl build-tiny`",
+            lora_rank=None,
+            frozen_vision=False,
+            arguments={
+                "learning_rate": 3e-4,
+                "lr_scheduler_type": "cosine",
+                "warmup_steps": 10,
+                "adam_beta2": 0.98,
+                "num_train_epochs": 1,
+                "per_device_train_batch_size": 32,
+                "gradient_checkpointing": False,
+                "bf16": False,
+                "max_completion_length": 64,
+            },
+        ),
+    }
+)
+
+
+def get_preset(name: str) -> OpcdPreset:
+    """The preset of that name; raises `UnknownNameError` for any other."""
+    if name not in PRESETS:
+        raise UnknownNameError("preset", name, PRESETS)
+    return PRESETS[name]
+
+
+Reward = Callable[[str, str], float]
+"""The board (`OpcdRow.board`) and a reply -> reward."""
+
+
+def plan_reward(board: str, reply: str) -> float:
+    """1.0 for a shortest plan, 0.5 for a longer one that succeeds, else 0.0, by the simulator."""
+    task, layout = read_board(board)
+    score = score_reply(task, layout, reply)
+    return 1.0 if score.optimal else 0.5 if score.success else 0.0
+
+
+class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
+    """`DistillationTrainer` whose teacher reads `teacher_prompt` before the student's own tokens.
+
+    Args:
+        args: an `OpcdConfig`.
+        replay: rows of `to_dataset(sft_rows(...))` that the student also learns from, so that it does not
+            forget them.
+        reward: logged as `reward`; trained on with weight `reward_weight`.
+        reward_weight: weight of a policy gradient on the reward, its mean over the batch subtracted.
+        others: as for `DistillationTrainer`.
+    """
+
+    _tag_names = ["trl", "opcd"]
+    _name = "OPCD"
+
+    def __init__(
+        self,
+        *,
+        args: OpcdConfig,
+        replay: Dataset | None = None,
+        reward: Reward | None = plan_reward,
+        reward_weight: float = 0.0,
+        **others: Any,
+    ) -> None:
+        super().__init__(args=args, **others)
+        if args.teacher_from_base and not is_peft_model(self.model):
+            raise VSPGymError("teacher_from_base needs a student with adapters; name a teacher instead")
+        if args.teacher_from_base == (self.teacher_model is not None):
+            raise VSPGymError("give either a teacher or teacher_from_base")
+        if self.teacher_model is not None:
+            self.teacher_model.requires_grad_(False)
+        self.objective = args.to_objective()
+        self.reward, self.reward_weight = reward, reward_weight
+        self._replay = replay if args.replay_share > 0 and args.replay_weight > 0 else None
+        self._collate_replay = RowCollator(self.processing_class)
+        self._warned = False
+
+    def _set_signature_columns_if_needed(self) -> None:
+        if self._signature_columns is None:
+            self._signature_columns = ["prompt", "image", "teacher_prompt", "board", "theme", "reply"]
+
+    # -- what student and teacher are given --------------------------------------------------------
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Sample replies; add the teacher's prompts: `teacher_ids`, `teacher_mask` `int64[rows, tokens]`."""
+        rows = [
+            OpcdRow(
+                **{
+                    **row,
+                    "prompt": read_messages(row["prompt"]),
+                    "teacher_prompt": read_messages(row["teacher_prompt"]),
+                }
+            )
+            for row in inputs
+        ]
+        output: dict[str, Any] = super()._generate_and_score_completions(
+            [{"prompt": row.prompt, "image": open_image(row.image)} for row in rows]
+        )
+        device = self.accelerator.device
+        encoded = [torch.tensor(ids) for ids in self._encode_teacher([row.teacher_prompt for row in rows])]
+        padding = self._tokenizer.pad_token_id
+        output["teacher_ids"] = pad(encoded, padding_value=padding, padding_side="left").to(device)
+        ones = [torch.ones_like(ids) for ids in encoded]
+        output["teacher_mask"] = pad(ones, padding_value=0, padding_side="left").to(device)
+        self._watch_lengths()
+        if self.reward is not None:
+            replies = self._tokenizer.batch_decode(output["completion_ids"], skip_special_tokens=True)
+            rewards = [self.reward(row.board, reply) for row, reply in zip(rows, replies)]
+            self._log_metric("reward", float(np.mean(rewards)))
+            output["reward"] = torch.tensor(rewards, device=device)
+        return output
+
+    def _encode_teacher(self, prompts: list[Any]) -> list[list[int]]:
+        texts = self.processing_class.apply_chat_template(prompts, tokenize=False, add_generation_prompt=True)
+        found: list[list[int]] = self._tokenizer(texts, add_special_tokens=False)["input_ids"]
+        return found
+
+    def _watch_lengths(self) -> None:
+        """Say once that replies are cut, if many are."""
+        cut = self._metrics["train" if self.model.training else "eval"]["completions/clipped_ratio"]
+        if self._warned or not cut or cut[-1] <= CUT_WARNING:
+            return
+        self._warned = True
+        self.accelerator.print(
+            f"Warning: {cut[-1]:.0%} of the replies reach max_completion_length {self.max_completion_length} "
+            "and are cut; a cut reply has no answer"
+        )
+
+    def _log_metric(self, name: str, value: float) -> None:
+        self._metrics["train" if self.model.training else "eval"][name].append(value)
+
+    # -- the loss ----------------------------------------------------------------------------------
+
+    def _teacher(self, student: Any) -> tuple[Any, AbstractContextManager[Any]]:
+        """The teacher, and what must be entered while it runs."""
+        if self.args.teacher_from_base:
+            return student, use_adapter(student, adapter_name=None)
+        return self.accelerator.unwrap_model(self.teacher_model), nullcontext()
+
+    def _hidden(self, model: Any, ids: Tensor, mask: Tensor, keep: int, **pictures: Tensor) -> Tensor:
+        found: Tensor = self._get_last_hidden_state(model, ids, mask, keep, **pictures)
+        return found
+
+    def _compute_loss(
+        self, unwrapped_student: Any, inputs: dict[str, Any], num_items_in_batch: Any
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The objective on the student's tokens, and the replay's; also the entropy's sum and the tokens."""
+        ids, mask = inputs["completion_ids"], inputs["completion_mask"]
+        keep = ids.size(1)
+        pictures = {
+            name: inputs[name]
+            for name in ("pixel_values", "image_grid_thw", "mm_token_type_ids")
+            if name in inputs
+        }
+        student = self._hidden(
+            unwrapped_student,
+            torch.cat([inputs["prompt_ids"], ids], 1),
+            torch.cat([inputs["prompt_mask"], mask], 1),
+            keep,
+            **pictures,
+        )
+        teacher_model, entered = self._teacher(unwrapped_student)
+        training = teacher_model.training
+        with torch.no_grad(), entered:
+            teacher_model.eval()
+            teacher = self._hidden(
+                teacher_model,
+                torch.cat([inputs["teacher_ids"], ids], 1),
+                torch.cat([inputs["teacher_mask"], mask], 1),
+                keep,
+            )
+            teacher_head = teacher_model.get_output_embeddings()
+        teacher_model.train(training)
+        counted = mask.bool()
+        reward = inputs.get("reward") if self.reward_weight else None
+        advantage = None if reward is None else (reward - reward.mean())[:, None].expand_as(mask)[counted]
+        sums = self._token_sums(
+            student[counted],
+            teacher[counted],
+            ids[counted],
+            advantage,
+            unwrapped_student.get_output_embeddings(),
+            teacher_head,
+        )
+        tokens = counted.sum()
+        total = tokens.clamp(min=1) if num_items_in_batch is None else num_items_in_batch
+        loss = sums[0] / total
+        with torch.no_grad():
+            self._log_metric("divergence", float(sums[1] / tokens.clamp(min=1)))
+            self._log_metric("dead", float(sums[3] / tokens.clamp(min=1)))
+        if self._replay is not None and self.model.training:
+            replayed = self._replay_loss(unwrapped_student, self._replay)
+            loss = loss + replayed / self.current_gradient_accumulation_steps
+        return loss, sums[2].detach(), tokens
+
+    def _token_sums(
+        self,
+        student: Tensor,
+        teacher: Tensor,
+        ids: Tensor,
+        advantage: Tensor | None,
+        student_head: Any,
+        teacher_head: Any,
+    ) -> Tensor:
+        """Sums over tokens of loss, divergence, entropy and dead positions, `[4]`; logits chunk by chunk."""
+
+        def chunk(student: Tensor, teacher: Tensor, ids: Tensor, advantage: Tensor | None) -> Tensor:
+            logits = student_head(student)
+            with torch.no_grad():
+                teacher_logits = teacher_head(teacher)
+            found = self.objective.per_token(logits, teacher_logits, ids)
+            loss = found.loss
+            if advantage is not None:
+                chosen = torch.log_softmax(logits.float(), -1).gather(-1, ids[:, None])[:, 0]
+                loss = loss - self.reward_weight * advantage * torch.exp(chosen - chosen.detach())
+            return torch.stack([loss.sum(), found.divergence.sum(), found.entropy.sum(), found.dead.sum()])
+
+        total = torch.zeros(4, device=student.device)
+        for start in range(0, len(ids), self.args.chunk_tokens):
+            part = slice(start, start + self.args.chunk_tokens)
+            given = None if advantage is None else advantage[part]
+            total = total + checkpoint(
+                chunk, student[part], teacher[part], ids[part], given, use_reentrant=False
+            )
+        return total
+
+    def _replay_loss(self, student: Any, replay: Dataset) -> Tensor:
+        """Cross-entropy on replayed rows, the same ones for the same step, also after a resume."""
+        rows = max(1, round(self.args.replay_share * self.args.per_device_train_batch_size))
+        place = self.state.global_step, self._step % self.current_gradient_accumulation_steps
+        rng = np.random.default_rng([self.args.seed, _REPLAY_STREAM, *place, self.accelerator.process_index])
+        chosen = rng.integers(len(replay), size=rows).tolist()
+        batch = self._collate_replay([replay[index] for index in chosen])
+        batch = {name: values.to(self.accelerator.device) for name, values in batch.items()}
+        labels = batch.pop("labels")
+        model = student.base_model.model if is_peft_model(student) else student
+        logits = model(**batch, use_cache=False).logits
+        loss = cross_entropy(logits[:, :-1], labels[:, 1:])
+        self._log_metric("replay_loss", float(loss.detach()))
+        return self.args.replay_weight * loss
+
+
+def check_teacher(student: ImageProcessor, teacher: ImageProcessor) -> None:
+    """Check that two models share their tokens, so that each one's replies mean the same to the other.
+
+    Raises:
+        VSPGymError: if they do not, with the first token that differs.
+    """
+    ours, theirs = student.tokenizer.get_vocab(), teacher.tokenizer.get_vocab()
+    if ours == theirs:
+        return
+    token = min(
+        (token for token in {*ours, *theirs} if ours.get(token) != theirs.get(token)),
+        key=lambda token: ours.get(token, theirs.get(token, 0)),
+    )
+    raise VSPGymError(
+        f"student and teacher have different tokenizers: {token!r:.60} is token {ours.get(token)} of the "
+        f"student and {theirs.get(token)} of the teacher"
+    )
+
+
+def make_opcd_trainer(
+    student: PreTrainedModel,
+    teacher: PreTrainedModel | None,
+    processor: ImageProcessor,
+    rows: Dataset,
+    out: str | Path,
+    *,
+    preset: str | OpcdPreset = "mgsd",
+    replay: Dataset | None = None,
+    evaluation: BoardEvaluation | None = None,
+    reward_weight: float = 0.0,
+    **arguments: Any,
+) -> OpcdTrainer:
+    """A trainer that is ready to `train()`.
+
+    Args:
+        student: the model that is trained in place.
+        teacher: a frozen model with the same tokens; None takes the student without its adapters.
+        processor: the student's processor.
+        rows: what `to_dataset(opcd_rows(...))` gave.
+        out: folder of the checkpoints.
+        preset: a key of `PRESETS`, or settings.
+        replay: what `to_dataset(sft_rows(...))` gave.
+        evaluation: how to evaluate when the arguments say so (`eval_strategy`, `eval_steps`).
+        reward_weight: see `OpcdTrainer`.
+        arguments: fields of `OpcdConfig` that replace the preset's.
+    """
+    settings = get_preset(preset) if isinstance(preset, str) else preset
+    if settings.frozen_vision:
+        freeze_vision(student)
+    values = {"report_to": ["tensorboard"], **settings.arguments, **arguments}
+    values["teacher_from_base"] = teacher is None
+    config = OpcdConfig(output_dir=str(out), **values)
+    rank = settings.lora_rank or (8 if teacher is None else None)
+    trainer = OpcdTrainer(
+        model=student,
+        teacher_model=teacher,
+        args=config,
+        train_dataset=rows,
+        eval_dataset=rows.select([0]) if config.eval_strategy != "no" else None,
+        processing_class=processor,
+        replay=replay,
+        reward_weight=reward_weight,
+        peft_config=None if rank is None else lora_config(rank),
+    )
+    trainer.board_evaluation = evaluation
+    return trainer
+
+
+def run_opcd(trainer: OpcdTrainer, *, resume: bool = False) -> dict[str, float]:
+    """Train, and write the student and its processor to the trainer's folder; see `run_sft`."""
+    found = trainer.train(resume_from_checkpoint=check_resume(trainer.args.output_dir, resume))
+    save_final(trainer)
+    return dict(found.metrics)

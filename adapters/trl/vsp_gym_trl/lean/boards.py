@@ -1,0 +1,496 @@
+"""Boards as arrays: pictures as tiles, prompts and replies as tokens, made by the core in many processes.
+
+Whatever is said or drawn comes from the core: boards and plans from its generators and its oracle, words from
+`vsp_gym.prompts` and the tasks' statements, tiles from `vsp_gym.render`. Here they only become numbers, once,
+so that a training step can pick its rows by index on the device.
+"""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from vsp_gym.core import Layout, Plan
+from vsp_gym.envs import get_task
+from vsp_gym.envs.base import PlanningTask
+from vsp_gym.errors import VSPGymError
+from vsp_gym.generation.request import split_range
+from vsp_gym.perception import state_statement
+from vsp_gym.planning import Solution
+from vsp_gym.plans import format_plan
+from vsp_gym.prompts import Role, build_messages, write_reply
+from vsp_gym.render import get_theme, perturb
+from vsp_gym.render.atlas import get_sheet
+from vsp_gym.symmetry import Board, Orbits, board_key
+from vsp_gym.text import describe
+from vsp_gym_trl.lean.network import CELLS, SIDE
+from vsp_gym_trl.tiny import CELL
+
+AnyPlanningTask = PlanningTask[Any, Any]
+
+Mode = Literal["state", "direct", "full"]
+"""What a reply has: the statement alone, the plan alone, or the statement and then the plan."""
+
+PLANS = 2
+"""Shortest plans that are kept of each training board, drawn at random of all that it has."""
+
+STARTS = 4
+"""Boards that are made of one ground and target, with different starts."""
+
+NO_TILE = 0
+"""What fills the canvas beside a board; a tile of the task is its code plus one."""
+
+GREY = 128
+
+_JOB = 500
+_SAMPLE = 48
+_UNBOUNDED = 1 << 30
+
+
+class Ragged(NamedTuple):
+    """Rows of tokens of different lengths."""
+
+    ids: Tensor
+    """`int16[..., longest]`, 0 beyond a row's end."""
+    lengths: Tensor
+    """`int64[...]`, kept on the CPU, where batches are put together."""
+
+    def pick(self, *index: Tensor) -> Ragged:
+        """Rows by index (on the CPU), cut to the longest of them."""
+        lengths = self.lengths[index]
+        longest = int(lengths.max())
+        on_device = tuple(i.to(self.ids.device, non_blocking=True) for i in index)
+        return Ragged(self.ids[..., :longest][on_device], lengths)
+
+
+class Prompt(NamedTuple):
+    """A prompt about a board: tokens that never change around those that tell of the board."""
+
+    head: tuple[int, ...]
+    tail: tuple[int, ...] = ()
+    shows_plan: bool = False
+    picture_at: int | None = None
+    """Where the picture's tokens begin, for prompts with a picture; these have no description."""
+
+
+@dataclass(frozen=True)
+class TaskBoards:
+    """Boards of one task as arrays. Rows of all arrays belong together."""
+
+    task: AnyPlanningTask
+    sizes: npt.NDArray[np.int64]
+    """`[boards]`."""
+    tiles: Tensor
+    """`int16[boards, CELLS]`: the codes of the cells' tiles plus one, and `NO_TILE` beside the board."""
+    descriptions: Ragged
+    references: Ragged
+    """`[boards]`: what tells a teacher the first of the plans."""
+    replies: Mapping[Mode, Ragged]
+    """`[boards, plans]`: replies with the token that ends them."""
+    layouts: tuple[Layout, ...]
+    """For boards that replies are judged on; empty for others."""
+
+    def __len__(self) -> int:
+        return len(self.tiles)
+
+    def take(self, rows: Tensor) -> TaskBoards:
+        """Some of the boards, each with its first plan alone."""
+        some = rows.to(self.tiles.device)
+
+        def first(ragged: Ragged) -> Ragged:
+            return Ragged(ragged.ids[some][:, :1], ragged.lengths[rows][:, :1])
+
+        return replace(
+            self,
+            sizes=self.sizes[rows.numpy()],
+            tiles=self.tiles[some],
+            descriptions=Ragged(self.descriptions.ids[some], self.descriptions.lengths[rows]),
+            references=Ragged(self.references.ids[some], self.references.lengths[rows]),
+            replies={mode: first(ragged) for mode, ragged in self.replies.items()},
+            layouts=tuple(self.layouts[row] for row in rows.tolist()) if self.layouts else (),
+        )
+
+
+# ---- prompts --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PromptBook:
+    """All prompts of a task as tokens."""
+
+    task: AnyPlanningTask
+    picture: Mapping[Mode, Prompt]
+    text: Mapping[tuple[Role, Mode, bool], Prompt]
+    """By role, form of the reply, and whether a reference plan is shown."""
+    templates: tuple[tuple[str, ...], tuple[str, ...]]
+    """A text prompt without and one with a reference plan, in the parts around what tells of the board."""
+
+
+def make_prompts(task: str | AnyPlanningTask, tokenizer: Any) -> PromptBook:
+    """Find the tokens of a task's prompts that are the same for every board.
+
+    Raises:
+        VSPGymError: if the tokenizer joins what never changes with what does.
+    """
+    task = get_task(task)
+    boards = [
+        task.generator.draw(np.random.default_rng([_SAMPLE, size, index]), size)
+        for size in task.paper_sizes
+        for index in range(_SAMPLE // len(task.paper_sizes))
+    ]
+    texts = {kind: [_text_prompt(task, board, tokenizer, *kind) for board in boards] for kind in _TEXT_KINDS}
+    rows = {kind: tokenizer(found, add_special_tokens=False).input_ids for kind, found in texts.items()}
+    text = {
+        kind: Prompt(_shared(found), _shared([row[::-1] for row in found])[::-1], shows_plan=kind[2])
+        for kind, found in rows.items()
+    }
+    for shown in (False, True):
+        _check_parts(task, text, rows, shown)
+    templates = tuple(
+        _template(task, texts["teacher", "direct", shown][0], boards[0], shown=shown)
+        for shown in (False, True)
+    )
+    modes: tuple[Mode, ...] = ("state", "direct", "full")
+    picture = {mode: _picture_prompt(task, boards[0], tokenizer, mode) for mode in modes}
+    return PromptBook(task, picture, text, (templates[0], templates[1]))
+
+
+_TEXT_KINDS: tuple[tuple[Role, Mode, bool], ...] = (
+    ("text-student", "direct", False),
+    ("text-student", "full", False),
+    ("teacher", "direct", False),
+    ("teacher", "full", False),
+    ("teacher", "direct", True),
+    ("teacher", "full", True),
+)
+
+
+def _template(task: AnyPlanningTask, text: str, board: Solution[Any, Any], *, shown: bool) -> tuple[str, ...]:
+    """A prompt's text without the board's description and plan."""
+    before, _, after = text.partition(describe(task, board.layout).rstrip("\n"))
+    if not shown:
+        return before, after
+    plan = format_plan(board.plan() or (), task)
+    told = re.search(rf"(?<= ){re.escape(plan)}(?=\n)", after)
+    if told is None:
+        raise VSPGymError(f"the teacher's prompt does not show the plan {plan} in a place of its own")
+    return before, after[: told.start()], after[told.end() :]
+
+
+def _text_prompt(
+    task: AnyPlanningTask, board: Solution[Any, Any], tokenizer: Any, role: Role, mode: Mode, shown: bool
+) -> str:
+    messages = build_messages(
+        task,
+        board.layout,
+        role=role,
+        reply=mode,
+        reference_plan=board.plan() if shown else None,
+        form="hf-template",
+    )
+    rendered: str = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    return rendered
+
+
+def _picture_prompt(task: AnyPlanningTask, board: Solution[Any, Any], tokenizer: Any, mode: Mode) -> Prompt:
+    role: Role = "perception" if mode == "state" else "student"
+    form = {} if mode == "state" else {"reply": mode}
+    messages = build_messages(task, board.layout, role=role, form="hf-template", **form)
+    rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    ids = tokenizer(rendered, add_special_tokens=False).input_ids
+    picture = tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    at = ids.index(picture)
+    return Prompt((*ids[:at], *[picture] * CELLS, *ids[at + 1 :]), picture_at=at)
+
+
+def _check_parts(
+    task: AnyPlanningTask,
+    prompts: Mapping[tuple[Role, Mode, bool], Prompt],
+    rows: Mapping[tuple[Role, Mode, bool], list[list[int]]],
+    shown: bool,
+) -> None:
+    """Check that what tells of a board is the same tokens in all prompts."""
+    kinds = [kind for kind in prompts if kind[2] == shown]
+    parts = [[_told(row, prompts[kind]) for row in rows[kind]] for kind in kinds]
+    if any(part != parts[0] for part in parts):
+        raise VSPGymError(f"the tokenizer joins what prompts of {task.title} share with what they do not")
+
+
+def _told(row: Sequence[int], prompt: Prompt) -> list[int]:
+    """The part of a prompt's tokens that tells of the board."""
+    return list(row[len(prompt.head) : len(row) - len(prompt.tail)])
+
+
+def _shared(rows: Sequence[Sequence[int]]) -> tuple[int, ...]:
+    """What all rows begin with."""
+    return tuple(
+        column[0] for column in itertools.takewhile(lambda column: len(set(column)) == 1, zip(*rows))
+    )
+
+
+# ---- making boards --------------------------------------------------------------------------------------------
+
+
+class _Job(NamedTuple):
+    """What one process makes at a time."""
+
+    task: str
+    size: int
+    count: int
+    split: str
+    seed: int
+    number: int
+    starts: int
+    plans: int
+    templates: tuple[tuple[str, ...], tuple[str, ...]]
+    prompts: tuple[Prompt, Prompt]
+    """The prompts of these templates."""
+    tokenizer: str
+    """The tokenizer as JSON."""
+    end: int
+    """The token that ends a reply."""
+
+
+class _Made(NamedTuple):
+    """What a process returns: rows of tokens as lists would be, but packed."""
+
+    size: int
+    layouts: list[Layout]
+    tiles: npt.NDArray[np.uint16]
+    texts: dict[str, tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]]
+
+
+def boards_of_split(
+    task: AnyPlanningTask, size: int, split: str, rng: np.random.Generator, starts: int = STARTS
+) -> Iterator[Solution[Any, Any]]:
+    """Random solved boards of a split, without end: of every ground and target up to `starts` boards.
+
+    Splits are those of `vsp_gym.generation`: no board of one is a mirror image of a board of another.
+    """
+    low, high = split_range(split)
+    generator, form = task.generator, task.generator.form
+
+    def among(ground: bytes) -> list[int]:
+        positions = Orbits(task.name, form, size, size, ground).positions()
+        return [cell for cell in generator.sites(ground) if low <= positions[cell] < high]
+
+    while True:
+        solution = generator.draw(rng, size, among=among)
+        board: Board = form.encode(solution.layout)
+        found = solution.starts_within(1, _UNBOUNDED)
+        for number in rng.permutation(len(found))[:starts].tolist():
+            cell = task.picture.agent(solution.layout, solution.states[found[number]])
+            yield solution.restarted(form.decode(board._replace(start=cell.row * size + cell.col)))
+
+
+def random_plan(solution: Solution[Any, Any], rng: np.random.Generator) -> Plan:
+    """A shortest plan, each of its actions uniform among those that begin one."""
+    plan, state = [], solution.start
+    while options := solution.optimal_actions(state):
+        action = options[int(rng.random() * len(options))]
+        plan.append(action)
+        state = solution.task.transition(solution.layout, state, action).state
+    return tuple(plan)
+
+
+def _make(job: _Job) -> _Made:
+    from tokenizers import Tokenizer
+
+    task, rng = get_task(job.task), np.random.default_rng([job.seed, job.size, job.number])
+    tokenizer = Tokenizer.from_str(job.tokenizer)
+
+    def encode(texts: list[str]) -> list[list[int]]:
+        return [found.ids for found in tokenizer.encode_batch(texts, add_special_tokens=False)]
+
+    source = boards_of_split(task, job.size, job.split, rng, job.starts)
+    solutions = list(itertools.islice(source, job.count))
+    layouts = [solution.layout for solution in solutions]
+    plans = [[random_plan(solution, rng) for _ in range(job.plans)] for solution in solutions]
+    described = [describe(task, layout).rstrip("\n") for layout in layouts]
+    (before, after), (ahead, between, behind) = job.templates
+    plain = encode([f"{before}{text}{after}" for text in described])
+    shown = encode(
+        [
+            f"{ahead}{text}{between}{format_plan(some[0], task)}{behind}"
+            for text, some in zip(described, plans)
+        ]
+    )
+    descriptions = [_told(row, job.prompts[0]) for row in plain]
+    references = [_told(row, job.prompts[1])[len(told) :] for row, told in zip(shown, descriptions)]
+    statements = encode([state_statement(task, layout) for layout in layouts])
+    direct, full = (
+        encode(
+            [
+                write_reply(task, layout, plan=plan, reply=form)
+                for layout, some in zip(layouts, plans)
+                for plan in some
+            ]
+        )
+        for form in ("direct", "full")
+    )
+    tiles = task.picture.batch_tiles(layouts, [task.initial(layout) for layout in layouts])
+    texts = {
+        "descriptions": _pack(descriptions),
+        "references": _pack(references),
+        "state": _pack([[*ids, job.end] for ids in statements]),
+        "direct": _pack([[*ids, job.end] for ids in direct]),
+        "full": _pack([[*ids, job.end] for ids in full]),
+    }
+    return _Made(job.size, layouts, tiles, texts)
+
+
+def _pack(rows: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
+    lengths = np.array([len(row) for row in rows], np.int64)
+    packed = np.zeros((len(rows), int(lengths.max())), np.int16)
+    packed[np.arange(packed.shape[1]) < lengths[:, None]] = np.fromiter(itertools.chain(*rows), np.int16)
+    return packed, lengths
+
+
+def make_boards(
+    book: PromptBook,
+    tokenizer: Any,
+    counts: Mapping[int, int],
+    split: str,
+    *,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    distinct: bool = False,
+    plans: int = PLANS,
+    map_jobs: Callable[..., Iterable[_Made]] = map,
+) -> TaskBoards:
+    """Boards of a task as arrays on a device; the same for any number of processes.
+
+    Args:
+        book: the task's prompts.
+        tokenizer: the model's.
+        counts: how many boards of each size.
+        split: whose boards, of `vsp_gym.generation`'s splits.
+        seed: which of them.
+        device: where the arrays are.
+        distinct: whether no board may come twice, and layouts are kept, as for evaluation.
+        plans: how many random shortest plans each board gets.
+        map_jobs: maps a function over jobs; that of an executor uses its processes.
+    """
+    task = book.task
+    prompts = (book.text["teacher", "direct", False], book.text["teacher", "direct", True])
+    jobs = [
+        _Job(
+            task=task.name,
+            size=size,
+            count=min(_JOB, count - start),
+            split=split,
+            seed=seed,
+            number=start,
+            starts=1 if distinct else STARTS,
+            plans=plans,
+            templates=book.templates,
+            prompts=prompts,
+            tokenizer=tokenizer.backend_tokenizer.to_str(),
+            end=tokenizer.eos_token_id,
+        )
+        for size, count in counts.items()
+        for start in range(0, count, _JOB)
+    ]
+    made = list(map_jobs(_make, jobs))
+    boards = _joined(task, made, device, plans, keep_layouts=distinct)
+    if not distinct:
+        return boards
+    keys = [board_key(task.name, task.generator.form.encode(layout)) for layout in boards.layouts]
+    first = {key: row for row, key in reversed(list(enumerate(keys)))}
+    return boards.take(torch.tensor(sorted(first.values())))
+
+
+def _joined(
+    task: AnyPlanningTask,
+    made: Sequence[_Made],
+    device: torch.device | str,
+    plans: int,
+    *,
+    keep_layouts: bool,
+) -> TaskBoards:
+    canvases = []
+    for part in made:
+        canvas = np.full((len(part.layouts), SIDE, SIDE), NO_TILE, np.int16)
+        canvas[:, : part.size, : part.size] = part.tiles + 1
+        canvases.append(canvas.reshape(len(canvas), CELLS))
+    ragged = {}
+    for name in made[0].texts:
+        packed = [part.texts[name] for part in made]
+        longest = max(ids.shape[1] for ids, _ in packed)
+        ids = np.concatenate([np.pad(ids, ((0, 0), (0, longest - ids.shape[1]))) for ids, _ in packed])
+        lengths = torch.from_numpy(np.concatenate([lengths for _, lengths in packed]))
+        each = {"descriptions": (), "references": (), "state": (1,)}.get(name, (plans,))
+        count = sum(len(part.layouts) for part in made)
+        ragged[name] = Ragged(
+            torch.from_numpy(ids.reshape(count, *each, longest)).to(device), lengths.reshape(count, *each)
+        )
+    return TaskBoards(
+        task=task,
+        sizes=np.concatenate([np.full(len(part.layouts), part.size) for part in made]),
+        tiles=torch.from_numpy(np.concatenate(canvases)).to(device),
+        descriptions=ragged["descriptions"],
+        references=ragged["references"],
+        replies={mode: ragged[mode] for mode in ("state", "direct", "full")},
+        layouts=tuple(layout for part in made for layout in part.layouts) if keep_layouts else (),
+    )
+
+
+def executor(workers: int) -> Executor:
+    """Processes that make boards and judge replies; none of them touches the device."""
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+# ---- pictures -------------------------------------------------------------------------------------------------
+
+
+def tile_patches(
+    task: AnyPlanningTask,
+    codes: Sequence[int],
+    *,
+    theme: str = "classic",
+    perturbations: Sequence[tuple[str, int, int]] = (),
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Tensor:
+    """The patches of tiles as the model's image processor gives them, `[looks, tiles, 4, 3 * 16 * 16]`.
+
+    Args:
+        task: the task.
+        codes: the values of `TaskBoards.tiles` that are needed; others are left black.
+        theme: the look.
+        perturbations: kind, severity and seed (see `vsp_gym.render.perturb`) of looks besides the clean one.
+        device, dtype: of the result.
+    """
+    sheet = get_sheet(task, get_theme(theme), (CELL * SIDE, CELL * SIDE), (SIDE, SIDE)).rgb
+    tiles = np.zeros((max(codes) + 1, CELL, CELL, 3), np.uint8)
+    for code in codes:
+        tiles[code] = GREY if code == NO_TILE else sheet.get(code - 1, CELL, CELL)
+    looks = [tiles, *(_perturbed(tiles, *one) for one in perturbations)]
+    pixels = torch.from_numpy(np.stack(looks)).to(device, torch.float32) / 127.5 - 1
+    half = CELL // 2
+    parts = pixels.view(len(looks), len(tiles), 2, half, 2, half, 3).permute(0, 1, 2, 4, 6, 3, 5)
+    return parts.reshape(len(looks), len(tiles), 4, 3 * half * half).to(dtype)
+
+
+def _perturbed(tiles: npt.NDArray[np.uint8], kind: str, severity: int, seed: int) -> npt.NDArray[np.uint8]:
+    """Tiles cut from perturbed canvases on which they stand in random order."""
+    order = np.random.default_rng([seed, severity]).permutation(-(-len(tiles) // CELLS) * CELLS) % len(tiles)
+    found = np.empty_like(tiles)
+    for chosen in order.reshape(-1, CELLS):
+        grid = tiles[chosen].reshape(SIDE, SIDE, CELL, CELL, 3).transpose(0, 2, 1, 3, 4)
+        canvas = perturb(
+            np.ascontiguousarray(grid.reshape(SIDE * CELL, SIDE * CELL, 3)), kind, severity, seed
+        )
+        cells = canvas.reshape(SIDE, CELL, SIDE, CELL, 3).transpose(0, 2, 1, 3, 4)
+        found[chosen] = cells.reshape(CELLS, CELL, CELL, 3)
+    return found

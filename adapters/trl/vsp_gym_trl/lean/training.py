@@ -1,0 +1,341 @@
+"""Losses of batches of boards, and the loop that minimises them for a given time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from vsp_gym.prompts import Role
+from vsp_gym_trl.lean.boards import Mode, PromptBook, Ragged, TaskBoards
+from vsp_gym_trl.lean.network import Network
+from vsp_gym_trl.lean.sampling import Sampler
+from vsp_gym_trl.lean.weights import Optimizer, Views, schedule
+from vsp_gym_trl.losses import Objective, cross_entropy, masked_mean
+
+_PLACES = 64
+"""Caches are as long as a multiple of this, so that tasks share them."""
+
+
+class View(NamedTuple):
+    """How a board is shown and what is asked."""
+
+    role: Role
+    """`student` and `perception` see a picture, the others a description."""
+    mode: Mode
+    shown: bool = False
+    """Whether a teacher sees a reference plan."""
+
+    @property
+    def sees(self) -> bool:
+        """Whether there is a picture."""
+        return self.role in ("student", "perception")
+
+
+PERCEPTION = View("perception", "state")
+"""The picture, and the question what it shows."""
+
+
+class Part(NamedTuple):
+    """What a step learns from, in each of its tasks."""
+
+    view: View
+    boards: int
+    """Boards of every task."""
+
+
+@dataclass
+class TaskData:
+    """All that is known of a task on the device."""
+
+    book: PromptBook
+    boards: TaskBoards
+    patches: Tensor
+    """`[looks, tiles, 4, 768]`, see `tile_patches`."""
+    looks: int = 1
+    """Of these looks, how many training pictures have."""
+
+
+@dataclass
+class Curve:
+    """What a run did."""
+
+    steps: int = 0
+    seconds: float = 0.0
+    samples: int = 0
+    """Boards seen, rollouts and replay together."""
+    tokens: int = 0
+    """Tokens that the student sampled."""
+    points: list[dict[str, float]] = field(default_factory=list)
+    """By time: seconds, steps and the losses at that time."""
+
+
+class Trainer:
+    """Computes losses for a network on boards of several tasks.
+
+    Args:
+        network: what is trained.
+        data: the tasks.
+        end: the token that ends a reply.
+        seed: of the choice of boards and of the student's samples.
+        compiled: whether the losses are compiled.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        data: Mapping[str, TaskData],
+        end: int,
+        *,
+        seed: int = 0,
+        compiled: bool = False,
+    ) -> None:
+        self.network, self.data, self.end = network, data, end
+        self.compiled = compiled
+        self._samplers: dict[tuple[int, int], Sampler] = {}
+        self._cross_entropy = torch.compile(cross_entropy) if compiled else cross_entropy
+        self.reseed(seed)
+
+    def reseed(self, seed: int) -> None:
+        """Start the choice of boards and the samples anew."""
+        self._random = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed)
+
+    def draw(self, boards: TaskBoards, count: int) -> Tensor:
+        """Random rows."""
+        return torch.randint(len(boards), (count,), generator=self._random)
+
+    # ---- batches ------------------------------------------------------------------------------------------
+
+    def prompts(
+        self, task: TaskData, boards: TaskBoards, view: View, rows: Tensor
+    ) -> tuple[Ragged, int | None]:
+        """The prompts of some boards, and where their pictures begin, if they have any."""
+        if view.sees:
+            prompt = task.book.picture[view.mode]
+            return self._constant(prompt.head, len(rows)), prompt.picture_at
+        prompt = task.book.text[view.role, view.mode, view.shown]
+        parts = [self._constant(prompt.head, len(rows)), boards.descriptions.pick(rows)]
+        if view.shown:
+            parts.append(boards.references.pick(rows))
+        return concatenate([*parts, self._constant(prompt.tail, len(rows))]), None
+
+    def _constant(self, ids: Sequence[int], count: int) -> Ragged:
+        row = torch.tensor(ids, dtype=torch.int16, device=self.network.device)
+        return Ragged(row.expand(count, -1), torch.full((count,), len(ids)))
+
+    def pictures(self, task: TaskData, boards: TaskBoards, rows: Tensor, looks: int = 1) -> Tensor:
+        """The patches of some boards, each in one of the first `looks` looks, `[boards, 4 * CELLS, 768]`."""
+        tiles = boards.tiles[rows.to(boards.tiles.device)].long()
+        if looks == 1:
+            return task.patches[0][tiles].flatten(1, 2)
+        look = torch.randint(looks, (len(rows), 1), generator=self._random).to(tiles.device)
+        return task.patches[look, tiles].flatten(1, 2)
+
+    def reply_logits(
+        self,
+        views: Views,
+        prompts: Ragged,
+        replies: Ragged,
+        patches: Tensor | None = None,
+        picture_at: int | None = None,
+    ) -> Tensor:
+        """The logits of every token of the replies, `[boards, longest reply, vocabulary]`."""
+        rows = concatenate([prompts, replies])
+        hidden = self.network.hidden(views, rows.ids.long(), patches, picture_at)
+        width = replies.ids.shape[1]
+        places = (prompts.lengths[:, None] - 1 + torch.arange(width)).clamp(max=hidden.shape[1] - 1)
+        index = places.to(hidden.device, non_blocking=True)[..., None].expand(-1, -1, hidden.shape[-1])
+        return self.network.logits(views, hidden.gather(1, index))
+
+    # ---- losses -------------------------------------------------------------------------------------------
+
+    def supervised(self, task: TaskData, view: View, count: int, boards: TaskBoards | None = None) -> Tensor:
+        """Cross-entropy of the reply that a perfect student gives."""
+        boards = boards or task.boards
+        rows = self.draw(boards, count)
+        choices = boards.replies[view.mode].lengths.shape[1]
+        plan = torch.zeros_like(rows)
+        if choices > 1 and not view.shown:
+            plan = torch.randint(choices, (count,), generator=self._random)
+        replies = boards.replies[view.mode].pick(rows, plan)
+        prompts, picture_at = self.prompts(task, boards, view, rows)
+        patches = self.pictures(task, boards, rows, task.looks) if view.sees else None
+        logits = self.reply_logits(self.network.weights.views, prompts, replies, patches, picture_at)
+        counted = torch.arange(replies.ids.shape[1]) < replies.lengths[:, None]
+        labels = replies.ids.long().masked_fill(~counted.to(logits.device, non_blocking=True), -100)
+        return self._cross_entropy(logits, labels)
+
+    def sampler(self, boards: int, places: int) -> Sampler:
+        """A sampler for that many boards, made when first needed."""
+        places = -(-places // _PLACES) * _PLACES
+        key = (boards, places)
+        if key not in self._samplers:
+            network = self.network
+            self._samplers[key] = Sampler(network, network.weights.views, boards, places, self.end)
+        return self._samplers[key]
+
+    def longest(self, task: TaskData, view: View) -> int:
+        """Tokens that a reply may have: the longest right one and a few more."""
+        return int(task.boards.replies[view.mode].lengths.max()) + 4
+
+    def distilled(
+        self,
+        task: TaskData,
+        mode: Mode,
+        count: int,
+        objective: Objective,
+        teacher: Views,
+        *,
+        shown: bool = False,
+        boards: TaskBoards | None = None,
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective on replies that the student samples from pictures.
+
+        Args:
+            task, mode: what the student is asked.
+            count: boards.
+            objective: how far the student is from its teacher.
+            teacher: the teacher's weights.
+            shown: whether the teacher sees a reference plan.
+            boards: where boards are drawn from; the task's own if None.
+
+        Returns:
+            The loss, and numbers about the batch: divergence, share of dead positions, tokens.
+        """
+        boards = boards or task.boards
+        rows = self.draw(boards, count)
+        view = View("student", mode)
+        prompts, picture_at = self.prompts(task, boards, view, rows)
+        patches = self.pictures(task, boards, rows, task.looks)
+        longest = self.longest(task, view)
+        sampler = self.sampler(count, prompts.ids.shape[1] + longest)
+        tokens, lengths = sampler.run(prompts, longest, patches=patches, picture_at=picture_at)
+        replies = Ragged(tokens, lengths.cpu())
+        student = self.reply_logits(self.network.weights.views, prompts, replies, patches, picture_at)
+        told, _ = self.prompts(task, boards, View("teacher", mode, shown), rows)
+        with torch.no_grad():
+            teaching = self.reply_logits(teacher, told, replies)
+        found = objective.per_token(student, teaching, tokens)
+        counted = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
+        numbers = {
+            "divergence": masked_mean(found.divergence, counted).detach(),
+            "dead": masked_mean(found.dead.float(), counted),
+            "tokens": counted.sum(),
+        }
+        return masked_mean(found.loss, counted), numbers
+
+    # ---- the loop -----------------------------------------------------------------------------------------
+
+    def learn(
+        self, parts: Sequence[Part], boards: Mapping[str, TaskBoards] | None = None
+    ) -> dict[str, Tensor]:
+        """Add the gradients of supervised parts; returns the loss of each, summed over tasks."""
+        losses: dict[str, Tensor] = {}
+        for part in parts:
+            for name, task in self.data.items():
+                loss = self.supervised(task, part.view, part.boards, (boards or {}).get(name))
+                loss.backward()  # type: ignore[no-untyped-call]
+                key = f"{part.view.role} {part.view.mode}"
+                losses[key] = losses.get(key, torch.zeros_like(loss)) + loss.detach()
+        return losses
+
+    def distill(
+        self,
+        mode: Mode,
+        count: int,
+        objective: Objective,
+        teacher: Views,
+        *,
+        shown: bool = False,
+        boards: Mapping[str, TaskBoards] | None = None,
+    ) -> dict[str, Tensor]:
+        """Add the gradients of the objective on every task; returns the numbers, means over tasks."""
+        totals: dict[str, Tensor] = {}
+        for name, task in self.data.items():
+            loss, numbers = self.distilled(
+                task, mode, count, objective, teacher, shown=shown, boards=(boards or {}).get(name)
+            )
+            loss.backward()  # type: ignore[no-untyped-call]
+            for key, value in numbers.items():
+                totals[key] = totals.get(key, 0) + value / len(self.data)
+        return totals
+
+    def run(
+        self,
+        step: Callable[[], dict[str, Tensor]],
+        *,
+        seconds: float = float("inf"),
+        steps: int | None = None,
+        rate: float,
+        muon: bool = True,
+        every: int = 20,
+        watch: Callable[[Curve], None] | None = None,
+        watches: Sequence[float] = (),
+    ) -> Curve:
+        """Minimise what `step` adds gradients of.
+
+        The first step, in which layers are compiled, is done twice and its time not counted.
+
+        Args:
+            step: adds gradients to the weights and returns numbers to be noted.
+            seconds: how long; what `watch` takes does not count.
+            steps: at most this many.
+            rate: highest learning rate.
+            muon: see `Optimizer`.
+            every: steps between two points of the curve.
+            watch: called at the given shares of the run.
+            watches: shares of 0 to 1, ascending.
+        """
+        weights = self.network.weights
+        optimizer = Optimizer(weights, rate, muon=muon)
+        weights.gradient.zero_()
+        step()
+        weights.gradient.zero_()
+        curve, waiting = Curve(), list(watches)
+        began = self._now()
+        limit = steps or 1 << 60
+        while True:
+            progress = max((time.perf_counter() - began) / seconds, curve.steps / limit)
+            if watch and waiting and progress >= waiting[0]:
+                paused = self._now()
+                curve.seconds = paused - began
+                waiting.pop(0)
+                watch(curve)
+                began += self._now() - paused
+            if progress >= 1:
+                break
+            numbers = step()
+            optimizer.step(schedule(progress))
+            curve.steps += 1
+            if curve.steps % every == 0:
+                now = self._now() - began
+                point = {key: float(value) for key, value in numbers.items()}
+                curve.points.append({"seconds": now, "steps": curve.steps, **point})
+        curve.seconds = self._now() - began
+        return curve
+
+    def _now(self) -> float:
+        """The time when the device has done all that it was told."""
+        if self.network.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+
+def concatenate(parts: Sequence[Ragged]) -> Ragged:
+    """Rows put one after the other, without gaps."""
+    lengths = torch.stack([part.lengths for part in parts])
+    total = lengths.sum(0)
+    longest, device = int(total.max()), parts[0].ids.device
+    rows = torch.zeros(len(total), longest + 1, dtype=parts[-1].ids.dtype, device=device)
+    starts = (lengths.cumsum(0) - lengths).to(device, non_blocking=True)
+    counts = lengths.to(device, non_blocking=True)
+    for part, start, count in zip(parts, starts, counts):
+        place = torch.arange(part.ids.shape[1], device=device)
+        target = torch.where(place < count[:, None], start[:, None] + place, longest)
+        rows.scatter_(1, target, part.ids.to(rows.dtype))
+    return Ragged(rows[:, :longest], total)

@@ -20,6 +20,7 @@ import numpy as np
 from vsp_gym.core import check_int
 from vsp_gym.envs import get_task
 from vsp_gym.envs.base import Difficulty, Generator, PlanningTask
+from vsp_gym.envs.env import check_difficulty
 from vsp_gym.errors import VSPGymError
 from vsp_gym.generation.request import ALL, FRACTIONS, Range, make_generator, split_range
 from vsp_gym.symmetry import Board, Orbits, board_key
@@ -107,30 +108,22 @@ def capacity(
     task = get_task(task)
     size = task.check_size(size)
     generator = make_generator(task, options or {})
-    generator.length_range(size, difficulty)
+    check_difficulty(difficulty)
     where = split_range(split, fractions)
     if wanted is not None:
         check_int(wanted, "wanted", 1, 1 << 60, VSPGymError)
     listed = list_boards(task.name, generator, size)
     if listed is not None:
-        found = sum(matches(board, generator, size, difficulty, where) for board in listed)
+        shortest, longest = generator.length_range(size, difficulty)
+        found = sum(
+            where.low <= board.position < where.high and shortest <= board.length <= longest
+            for board in listed
+        )
         return Capacity(found, True, "all boards listed")
     known = generator.count_boards(size) if difficulty is None and where == ALL else None
     if known is not None:
         return Capacity(known[0], True, known[1])
     return birthday_bound(task.name, generator, size, difficulty, where, wanted)
-
-
-def matches(
-    listed: ListedBoard,
-    generator: Generator[Any, Any],
-    size: int,
-    difficulty: Difficulty | None,
-    where: Range,
-) -> bool:
-    """Whether a board is of the difficulty and in the range of positions."""
-    shortest, longest = generator.length_range(size, difficulty)
-    return where.low <= listed.position < where.high and shortest <= listed.length <= longest
 
 
 @lru_cache(maxsize=16)

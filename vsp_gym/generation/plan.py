@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import heapq
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from vsp_gym.envs import get_task
@@ -23,7 +24,6 @@ from vsp_gym.generation.capacity import (
     ListedBoard,
     birthday_bound,
     list_boards,
-    matches,
 )
 from vsp_gym.generation.request import SLICES, Part, Request
 
@@ -113,27 +113,26 @@ def make_plan(request: Request) -> Plan:
         InfeasibleError: if it asks for more boards than there are, with the number that there is.
     """
     buckets = make_buckets(request)
-    quotas: dict[Bucket, list[int]] = {}
-    capacities: dict[Bucket, Capacity] = {}
-    for task, size in dict.fromkeys((request.parts[b.part].task, b.size) for b in buckets):
-        here = [b for b in buckets if (request.parts[b.part].task, b.size) == (task, size)]
-        chosen = choose_listed(request, task, size, here)
-        for bucket in here:
-            if bucket in chosen:
-                capacities[bucket], slices = chosen[bucket]
-                quotas[bucket] = [len(boards) for boards in slices]
-            else:
-                capacities[bucket] = _check_drawn(request, bucket, here)
-                turn = buckets.index(bucket) % SLICES  # so that not all buckets favour the same slices
-                equal = allocate(bucket.quota, [1] * SLICES)
-                quotas[bucket] = equal[-turn:] + equal[:-turn]
+    quotas: list[list[int]] = []
+    capacities: list[Capacity] = []
+    for position, bucket in enumerate(buckets):
+        task = request.parts[bucket.part].task
+        chosen = choose_listed(request, task, bucket.size).get(position)
+        if chosen is not None:
+            capacities.append(chosen.available)
+            quotas.append([len(boards) for boards in chosen.slices])
+        else:
+            capacities.append(_check_drawn(request, bucket, buckets))
+            turn = position % SLICES  # so that not all buckets favour the same slices
+            equal = allocate(bucket.quota, [1] * SLICES)
+            quotas.append(equal[-turn:] + equal[:-turn])
     units: list[Unit] = []
     first = 0
     for number in range(SLICES):
-        slice_quotas = [quotas[bucket][number] for bucket in buckets]
+        slice_quotas = [quota[number] for quota in quotas]
         units += _units(request, buckets, slice_quotas, number, first)
         first += sum(slice_quotas)
-    return Plan(request, buckets, tuple(units), tuple(capacities[bucket] for bucket in buckets))
+    return Plan(request, buckets, tuple(units), tuple(capacities))
 
 
 def make_buckets(request: Request) -> tuple[Bucket, ...]:
@@ -189,28 +188,43 @@ def _refuse(request: Request, bucket: Bucket, available: Capacity) -> Infeasible
 
 # -- spaces that are listed -------------------------------------------------------------------------
 
-Chosen = dict[Bucket, tuple[Capacity, list[list[ListedBoard]]]]
-"""For every bucket whose space is listed its capacity, and the boards chosen in each slice."""
+
+class Chosen(NamedTuple):
+    """The boards of a bucket whose space is listed."""
+
+    available: Capacity
+    slices: tuple[tuple[ListedBoard, ...], ...]
 
 
-def choose_listed(request: Request, task: str, size: int, buckets: Sequence[Bucket]) -> Chosen:
+@lru_cache(maxsize=128)
+def choose_listed(request: Request, task: str, size: int) -> Mapping[int, Chosen]:
     """Choose the boards of all buckets of a task and size whose spaces are listed.
 
     Boards are chosen without replacement, by the generator's weights. A board of one bucket is not
     available to the next.
+
+    Returns:
+        What is chosen, by the bucket's position in the request.
+
+    Raises:
+        InfeasibleError: if there are too few for a bucket.
     """
-    chosen: Chosen = {}
+    chosen: dict[int, Chosen] = {}
     taken: set[str] = set()
-    for bucket in buckets:
-        generator = request.parts[bucket.part].generator
+    low, high = request.range
+    for position, bucket in enumerate(make_buckets(request)):
+        part = request.parts[bucket.part]
+        if (part.task, bucket.size) != (task, size):
+            continue
+        generator = part.generator
         listed = list_boards(task, generator, size)
         if listed is None:
             continue
+        shortest, longest = generator.length_range(size, bucket.difficulty)
         slices: list[list[ListedBoard]] = [[] for _ in range(SLICES)]
-        low, high = request.range
         missing = 0
         for board in listed:
-            if not matches(board, generator, size, bucket.difficulty, request.range):
+            if not (low <= board.position < high and shortest <= board.length <= longest):
                 continue
             if board.key in taken or board.orbit in request.exclude:
                 missing += 1
@@ -221,13 +235,13 @@ def choose_listed(request: Request, task: str, size: int, buckets: Sequence[Buck
         if bucket.quota > available.count:
             raise _refuse(request, bucket, available)
         shares = allocate(bucket.quota, [len(boards) for boards in slices])
-        picked = [_pick(boards, share, request.seed) for boards, share in zip(slices, shares)]
+        picked = tuple(_pick(boards, share, request.seed) for boards, share in zip(slices, shares))
         taken.update(board.key for boards in picked for board in boards)
-        chosen[bucket] = available, picked
+        chosen[position] = Chosen(available, picked)
     return chosen
 
 
-def _pick(boards: Sequence[ListedBoard], count: int, seed: int) -> list[ListedBoard]:
+def _pick(boards: Sequence[ListedBoard], count: int, seed: int) -> tuple[ListedBoard, ...]:
     """`count` boards by their weights, in random order.
 
     Source: P. S. Efraimidis, P. G. Spirakis, Weighted random sampling with a reservoir, 2006.
@@ -238,24 +252,29 @@ def _pick(boards: Sequence[ListedBoard], count: int, seed: int) -> list[ListedBo
         uniform = (int.from_bytes(data, "big") + 1) / (1 << 64)
         return -math.log(uniform) / board.weight, board.key
 
-    return heapq.nsmallest(count, boards, key=rank)
+    return tuple(heapq.nsmallest(count, boards, key=rank))
 
 
 # -- spaces that boards are drawn from --------------------------------------------------------------
 
 
-def _check_drawn(request: Request, bucket: Bucket, here: Sequence[Bucket]) -> Capacity:
+def _check_drawn(request: Request, bucket: Bucket, buckets: Sequence[Bucket]) -> Capacity:
     """Check that there are enough boards for a bucket and those that draw from the same space."""
     part = request.parts[bucket.part]
-    rivals = [b.quota for b in here if b.difficulty in (bucket.difficulty, None) or bucket.difficulty is None]
-    wanted = bucket.quota if bucket.difficulty is not None and len(rivals) == 1 else sum(rivals)
+    rivals = [
+        other.quota
+        for other in buckets
+        if (request.parts[other.part].task, other.size) == (part.task, bucket.size)
+        and (other.difficulty == bucket.difficulty or None in (other.difficulty, bucket.difficulty))
+    ]
+    wanted = max(1, sum(rivals))
     available = birthday_bound(
         part.task,
         part.generator,
         bucket.size,
         bucket.difficulty,
         request.range,
-        max(1, wanted),
+        wanted,
         request.exclude,
     )
     if wanted > available.count:

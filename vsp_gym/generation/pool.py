@@ -72,7 +72,8 @@ def _run_pool(
     made, stop = context.Value("Q", 0), context.Event()
     pool = ProcessPoolExecutor(workers, context, _begin, (made, stop, request, folder))
     try:
-        futures = {pool.submit(_work, unit) for unit in sorted(units, key=lambda unit: -unit.boards)}
+        with _deaf_to_interrupts():
+            futures = {pool.submit(_work, unit) for unit in sorted(units, key=lambda unit: -unit.boards)}
         while futures:
             done, futures = wait(futures, PAUSE, FIRST_EXCEPTION)
             for future in done:
@@ -86,6 +87,19 @@ def _run_pool(
     finally:
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Ignore Ctrl-C for a moment: processes begun in it ignore it from their first instruction."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 _state: dict[str, Any] = {}

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,15 +18,7 @@ import numpy as np
 from vsp_gym.envs import get_task
 from vsp_gym.errors import FormatError
 from vsp_gym.generation.capacity import InfeasibleError, ListedBoard, TargetsIn
-from vsp_gym.generation.plan import (
-    Bucket,
-    Lane,
-    Unit,
-    choose_listed,
-    describe_bucket,
-    lane_label,
-    make_buckets,
-)
+from vsp_gym.generation.plan import Lane, Unit, choose_listed, describe_bucket, lane_label
 from vsp_gym.generation.request import Request
 from vsp_gym.planning import Solution
 from vsp_gym.records.sample import make_sample
@@ -52,11 +43,11 @@ def make_unit(request: Request, unit: Unit) -> Iterator[tuple[Lane, Record]]:
         InfeasibleError: if a slice has fewer boards than planned.
     """
     seen: set[str] = set()
-    listed = _listed(request, unit.task, unit.size)
+    listed = choose_listed(request, unit.task, unit.size)
     arenas: Arenas = {}
     for lane in sorted(unit.lanes, key=lambda lane: lane.bucket not in listed):  # listed ones first
         if lane.bucket in listed:
-            boards = listed[lane.bucket][unit.slice]
+            boards = listed[lane.bucket].slices[unit.slice]
             solutions = _solve_listed(request, unit, lane, boards, arenas)
             seen.update(board.key for board in boards)
         else:
@@ -67,24 +58,12 @@ def make_unit(request: Request, unit: Unit) -> Iterator[tuple[Lane, Record]]:
             yield lane, _record(request, unit, solution, orbit, name, unit.index(lane, number))
 
 
-@lru_cache(maxsize=4)
-def _listed(request: Request, task: str, size: int) -> dict[int, list[list[ListedBoard]]]:
-    """The boards chosen for each bucket (by position) whose space is listed, by slice."""
-    buckets: dict[Bucket, int] = {
-        bucket: position
-        for position, bucket in enumerate(make_buckets(request))
-        if (request.parts[bucket.part].task, bucket.size) == (task, size)
-    }
-    chosen = choose_listed(request, task, size, list(buckets))
-    return {buckets[bucket]: slices for bucket, (_, slices) in chosen.items()}
-
-
 Arenas = dict[tuple[int, bytes, int], Solution[Any, Any]]
 """Solved boards without a start, by part, ground and target."""
 
 
 def _solve_listed(
-    request: Request, unit: Unit, lane: Lane, boards: list[ListedBoard], arenas: Arenas
+    request: Request, unit: Unit, lane: Lane, boards: Sequence[ListedBoard], arenas: Arenas
 ) -> Iterator[tuple[Solution[Any, Any], str]]:
     """The solutions of listed boards, in their order; boards that differ by their start share the work."""
     generator = request.parts[lane.part].generator

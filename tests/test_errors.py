@@ -21,6 +21,9 @@ from vsp_gym import (
     get_task,
 )
 from vsp_gym.core import check_action, check_plan
+from vsp_gym.planning import shortest_plan, tabulate
+from vsp_gym.plans import format_plan, parse_plan
+from vsp_gym.render import render_ansi, render_rgb
 from vsp_gym.scoring import get_convention, score_plan
 
 LAKE = FrozenLakeLayout.from_rows(["SFF", "FHF", "FFG"])
@@ -123,6 +126,9 @@ def test_hostile_data_gives_a_layout_error_or_a_layout(name: str, data: st.DataO
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
+        ([1, 2], "row 0 must be text, not 1"),
+        ([["S", 5]], r"cell \(0, 1\) is 5; allowed: S, F, H, G"),
+        (7, "equally long rows, not 7"),
         (["SFF", "FFF"], r"a lake has one goal \(G\), not 0"),
         (["SFG", "FSF"], r"a lake has one start \(S\), not 2"),
         (["SF", "FFG"], "row 1 has 3 cells, row 0 has 2"),
@@ -175,6 +181,44 @@ def test_bad_actions(action: object, message: str) -> None:
 def test_a_plan_is_no_text() -> None:
     with pytest.raises(VSPGymError, match=r"not the text 'DDRR'; read text with vsp_gym\.parse_plan"):
         score_plan(TASKS["frozen_lake"], LAKE, "DDRR")
+
+
+@pytest.mark.parametrize("plan", [5, None])
+def test_a_plan_is_a_sequence(plan: Any) -> None:
+    with pytest.raises(VSPGymError, match=f"a plan is a sequence of actions, not {plan}"):
+        score_plan(TASKS["frozen_lake"], LAKE, plan)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: score_plan("maze", LAKE, [0]),  # type: ignore[arg-type]
+        lambda: parse_plan("R", "maze"),  # type: ignore[arg-type]
+        lambda: format_plan([0], "maze"),  # type: ignore[arg-type]
+        lambda: shortest_plan("maze", LAKE),  # type: ignore[type-var, arg-type]
+        lambda: render_rgb("maze", LAKE),  # type: ignore[arg-type]
+        lambda: render_ansi("maze", LAKE),  # type: ignore[arg-type]
+    ],
+)
+def test_where_a_task_is_needed_a_name_is_refused_with_advice(call: Any) -> None:
+    with pytest.raises(VSPGymError, match=r"not 'maze'; vsp_gym\.get_task finds a task by its name"):
+        call()
+
+
+@pytest.mark.parametrize("board", [LAKE, {"rows": 3}, None])
+def test_a_board_of_another_task_is_refused(board: Any) -> None:
+    for call in (shortest_plan, tabulate, render_rgb, render_ansi):
+        with pytest.raises(LayoutError, match="Maze needs a MazeLayout, not "):
+            call(TASKS["maze"], board)
+
+
+@pytest.mark.parametrize("state", ["here", [0, 0], (0,), 7, (9, 9)])
+def test_what_is_no_state_is_refused(state: Any) -> None:
+    maze = TASKS["maze"].layout_type.from_dict(DATA["maze"])
+    for call in (shortest_plan, render_rgb, render_ansi):
+        if call is shortest_plan or state != [0, 0]:  # a picture does not need to hash it
+            with pytest.raises(VSPGymError, match="is no state of a Maze board of 2x2"):
+                call(TASKS["maze"], maze, state)
 
 
 @pytest.mark.parametrize(

@@ -179,6 +179,20 @@ class Task(Generic[LayoutT, StateT]):
 AnyTask = Task[Any, Any]
 
 
+def require_task(task: object) -> None:
+    """Raise `VSPGymError` if `task` is no task, as where a name is given for one."""
+    if not isinstance(task, Task):
+        hint = "; vsp_gym.get_task finds a task by its name" if isinstance(task, str) else ""
+        raise VSPGymError(f"a task is needed, not {task!r:.80}{hint}")
+
+
+def require_layout(task: AnyTask, layout: object) -> None:
+    """Raise `LayoutError` if `layout` is no board of `task`."""
+    require_task(task)
+    if not isinstance(layout, task.layout_type):
+        raise LayoutError(f"{task.title} needs a {task.layout_type.__name__}, not {layout!r:.80}")
+
+
 def check_action(task: AnyTask, action: object) -> Action:
     """`action` as an `Action` of `task`.
 
@@ -206,6 +220,9 @@ def check_action(task: AnyTask, action: object) -> Action:
 
 def check_plan(task: AnyTask, plan: Iterable[object]) -> Plan:
     """`plan` as a tuple of `Action`; errors name the position (0-based) of the bad action."""
+    require_task(task)
+    if not isinstance(plan, Iterable):
+        raise VSPGymError(f"a plan is a sequence of actions, not {plan!r:.80}")
     if isinstance(plan, str):
         raise VSPGymError(
             f"a plan is a sequence of actions, not the text {plan!r:.80}; read text with vsp_gym.parse_plan"

@@ -151,7 +151,7 @@ def questions(task: str | AnyPlanningTask, layout: Layout, state: Any = None) ->
         VSPGymError: if the layout belongs to another task, or the agent is not on the board.
     """
     task = get_task(task)
-    state = check_board(task, layout, state)
+    state = task.check_board(layout, state)
     words = action_words(task)
     return [
         Question(task.name, ask.name, ask.prompt, ask.kind, ask.gold(layout, state), words)
@@ -181,26 +181,6 @@ def legal_actions(task: AnyTask, layout: Layout, state: Hashable) -> frozenset[A
     return frozenset(
         action for action in task.actions if task.transition(layout, state, action).violation is None
     )
-
-
-def check_board(task: AnyPlanningTask, layout: Layout, state: Any = None) -> Any:
-    """`state`, or the initial state if None, after a check that board and task fit.
-
-    Raises:
-        VSPGymError: if the layout belongs to another task, or the agent is not on the board.
-    """
-    if not isinstance(layout, task.layout_type):
-        raise VSPGymError(f"{task.title} needs a {task.layout_type.__name__}, not {layout!r:.80}")
-    if state is None:
-        return task.initial(layout)
-    try:
-        row, col = task.picture.agent(layout, state)
-        on_board = 0 <= row < layout.rows and 0 <= col < layout.cols
-    except (TypeError, ValueError, AttributeError):
-        on_board = False
-    if not on_board:
-        raise VSPGymError(f"{state!r:.80} is no state of a {task.title} board of {layout.rows}x{layout.cols}")
-    return state
 
 
 # ---------------------------------------------------------------------------------------------
@@ -438,7 +418,7 @@ def state_statement(task: str | AnyPlanningTask, layout: Layout, state: Any = No
         VSPGymError: if the layout belongs to another task, or the agent is not on the board.
     """
     task = get_task(task)
-    return task.statement.state(layout, check_board(task, layout, state))
+    return task.statement.state(layout, task.check_board(layout, state))
 
 
 def parse_statement(task: str | AnyPlanningTask, text: str) -> ParsedStatement:

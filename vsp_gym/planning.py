@@ -7,7 +7,7 @@ module's functions are shorthands that share a cache of recent solutions.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, cast
@@ -15,7 +15,18 @@ from typing import Any, Generic, cast
 import numpy as np
 import numpy.typing as npt
 
-from vsp_gym.core import Action, AnyTask, Layout, LayoutT, Plan, StateT, Task, Transition, Violation
+from vsp_gym.core import (
+    Action,
+    AnyTask,
+    Layout,
+    LayoutT,
+    Plan,
+    StateT,
+    Task,
+    Transition,
+    Violation,
+    require_layout,
+)
 from vsp_gym.errors import VSPGymError
 
 VIOLATION_CODES: tuple[Violation | None, ...] = (None, *Violation)
@@ -219,10 +230,21 @@ def _solve(task: AnyTask, layout: Layout) -> Solution[Any, Any]:
 def solve(
     task: Task[LayoutT, StateT], layout: LayoutT, start: StateT | None = None
 ) -> Solution[LayoutT, StateT]:
-    """The `Solution` of a layout; recent ones are cached when `start` is None."""
+    """The `Solution` of a layout; recent ones are cached when `start` is None.
+
+    Raises:
+        LayoutError: for a layout of another task.
+        VSPGymError: for a start from which the rules cannot go on.
+    """
+    require_layout(task, layout)
     if start is None:
         return cast("Solution[LayoutT, StateT]", _solve(task, cast(Any, layout)))
-    return Solution(task, layout, (start,))
+    try:
+        return Solution(task, layout, (start,))
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise VSPGymError(
+            f"{start!r:.80} is no state of a {task.title} board of {layout.rows}x{layout.cols}"
+        ) from error
 
 
 def distances(task: Task[LayoutT, StateT], layout: LayoutT) -> dict[StateT, int | None]:
@@ -263,6 +285,6 @@ def _solution_from(
     task: Task[LayoutT, StateT], layout: LayoutT, state: StateT | None
 ) -> Solution[LayoutT, StateT]:
     solution = solve(task, layout)
-    if state is None or state in solution.index:
+    if state is None or (isinstance(state, Hashable) and state in solution.index):
         return solution
     return solve(task, layout, state)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from string import ascii_letters
 from typing import Literal, NamedTuple, get_args
 
-from vsp_gym.core import MOVES, Action, AnyTask, Plan, check_plan
+from vsp_gym.core import MOVES, Action, AnyTask, Plan, check_plan, require_task
 from vsp_gym.errors import UnknownNameError, VSPGymError
 
 ParseMode = Literal["lenient", "strict"]
@@ -54,6 +54,7 @@ def format_plan(plan: Iterable[object], task: AnyTask) -> str:
     >>> format_plan(["down", "right"], get_task("maze"))
     'DR'
     """
+    require_task(task)
     separator = "" if set(task.actions) <= set(MOVES) else ","
     return separator.join(_SHORT[action] for action in check_plan(task, plan))
 
@@ -86,7 +87,7 @@ def parse_plan(text: str, task: AnyTask, *, mode: ParseMode = "lenient") -> Pars
         The plan and its place in `text`, or the reason why there is none.
 
     Raises:
-        VSPGymError: if `text` is no string.
+        VSPGymError: if `text` is no string or `task` no task.
         UnknownNameError: for an unknown mode.
 
     >>> from vsp_gym import get_task
@@ -97,6 +98,7 @@ def parse_plan(text: str, task: AnyTask, *, mode: ParseMode = "lenient") -> Pars
     """
     if not isinstance(text, str):
         raise VSPGymError(f"a reply is text, not {type(text).__name__}")
+    require_task(task)
     check_mode(mode)
     try:
         visible = _hide_thoughts(text)
@@ -642,6 +644,8 @@ class _Reader:
         particle = self._match(_PARTICLE, end)
         phrase = (upper, particle[1].upper()) if particle else ("", "")
         if particle and phrase in _PHRASES:
+            if _PHRASES[phrase] not in self.allowed:
+                raise self._no_action(self.text[start : particle.end()])
             self._check_phrase(start, particle.end())
             return self._add([_PHRASES[phrase]], start, particle.end(), "word")
         if particle and phrase in _UNCLEAR_PHRASES:

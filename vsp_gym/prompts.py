@@ -32,7 +32,7 @@ import re
 import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
@@ -41,11 +41,14 @@ from vsp_gym.envs import get_task
 from vsp_gym.envs._text import COORDINATES
 from vsp_gym.envs.base import AnswerKind, PlanningTask
 from vsp_gym.errors import UnknownNameError, VSPGymError
-from vsp_gym.perception import Question, action_words, asks, check_board, state_statement
+from vsp_gym.perception import Question, action_words, asks, state_statement
 from vsp_gym.planning import Solution, solve
 from vsp_gym.plans import format_plan
 from vsp_gym.render import Theme, legend, render_png
 from vsp_gym.text import describe
+
+if TYPE_CHECKING:
+    from importlib.abc import Traversable  # importlib.resources.abc since Python 3.11
 
 AnyPlanningTask = PlanningTask[Any, Any]
 Message = dict[str, Any]
@@ -62,6 +65,9 @@ EXAMPLE_SEED = 20
 
 EXAMPLE_STEPS = 4
 """Fewest actions of a worked example's plan."""
+
+TASK_TEMPLATES = ("rules.txt", "statement.txt")
+"""The words that only a task itself can give."""
 
 _SEES_PICTURE: Mapping[str, bool] = {
     "student": True,
@@ -114,7 +120,7 @@ def build_messages(
             plan does not succeed, or a template is missing or has unknown fields.
     """
     task = get_task(task)
-    state = check_board(task, layout, state)
+    state = task.check_board(layout, state)
     _check_name("role", role, get_args(Role))
     _check_name("form of messages", form, get_args(MessageForm))
     if image is not None and not _SEES_PICTURE[role]:
@@ -174,7 +180,7 @@ def next_turn(
         VSPGymError: if layout and state do not fit the task.
     """
     task = get_task(task)
-    state = check_board(task, layout, state)
+    state = task.check_board(layout, state)
     _check_name("role of a student", role, ("student", "text-student", "both-student"))
     _check_name("form of messages", form, get_args(MessageForm))
     parts: list[str | None] = [_fill(task, "turn.txt", outcome=outcome)]
@@ -372,13 +378,23 @@ def _template(task: AnyPlanningTask, name: str) -> str:
 
     Folders are those of the packages in which the task's class and its base classes are defined.
     """
-    for package in _packages(task):
-        file = importlib.resources.files(package) / "prompts" / name
-        if file.is_file():
-            return file.read_text(encoding="utf-8").strip()
+    file = _find_template(task, name)
+    if file is not None:
+        return file.read_text(encoding="utf-8").strip()
     raise VSPGymError(
         f"there is no prompts/{name} for {task.title} in the packages {', '.join(_packages(task))}"
     )
+
+
+def _find_template(task: AnyPlanningTask, name: str) -> Traversable | None:
+    folders = (importlib.resources.files(package) / "prompts" for package in _packages(task))
+    return next((file for folder in folders if (file := folder / name).is_file()), None)
+
+
+def missing_templates(task: str | AnyPlanningTask) -> tuple[str, ...]:
+    """The files that a task's folder `prompts` must have and that it lacks; no messages without them."""
+    task = get_task(task)
+    return tuple(name for name in TASK_TEMPLATES if _find_template(task, name) is None)
 
 
 def _packages(task: AnyPlanningTask) -> list[str]:

@@ -21,7 +21,6 @@ from typing import Any
 from vsp_gym.core import Layout
 from vsp_gym.envs import get_task
 from vsp_gym.envs.base import PlanningTask
-from vsp_gym.errors import VSPGymError
 
 
 def describe(task: str | PlanningTask[Any, Any], layout: Layout, state: Any = None) -> str:
@@ -40,17 +39,7 @@ def describe(task: str | PlanningTask[Any, Any], layout: Layout, state: Any = No
         VSPGymError: if the layout belongs to another task, or the state is no state of the board.
     """
     task = get_task(task)
-    if not isinstance(layout, task.layout_type):
-        raise VSPGymError(f"{task.title} needs a {task.layout_type.__name__}, not {layout!r:.80}")
-    if state is None:
-        state = task.initial(layout)
-    try:
-        row, col = task.picture.agent(layout, state)
-        if 0 <= row < layout.rows and 0 <= col < layout.cols:
-            return task.text.describe(layout, state)
-    except (AttributeError, TypeError, ValueError):
-        pass
-    raise VSPGymError(f"{state!r:.80} is no state of a {task.title} board of {layout.rows}x{layout.cols}")
+    return task.text.describe(layout, task.check_board(layout, state))
 
 
 def parse_description(task: str | PlanningTask[Any, Any], text: str) -> tuple[Any, Any]:

@@ -65,10 +65,10 @@ def test_a_task_without_glyphs_shows_its_planes(lake: Any) -> None:
 
 
 def test_bad_arguments(task: Any, board: Any) -> None:
-    with pytest.raises(VSPGymError, match="draws a"):
+    with pytest.raises(VSPGymError, match="needs a"):
         render_ansi(task, np.zeros(3))
     initial = task.initial(board)
-    with pytest.raises(VSPGymError, match="not on a board"):
+    with pytest.raises(VSPGymError, match="is no state of a"):
         render_ansi(
             task, board, Cell(9, 99) if isinstance(initial, Cell) else initial._replace(agent=Cell(99, 9))
         )

@@ -233,7 +233,7 @@ def test_bad_arguments(task: Any, board: Any) -> None:
     other = task.generator.sample(np.random.default_rng(0), task.min_size + 1)
     with pytest.raises(VSPGymError, match="one shape"):
         render_batch(task, [board, other])
-    with pytest.raises(VSPGymError, match=r"draws a \w+Layout"):
+    with pytest.raises(VSPGymError, match=r"needs a \w+Layout"):
         render_rgb(task, "SFFG")
 
 
@@ -241,7 +241,7 @@ def test_bad_arguments(task: Any, board: Any) -> None:
 def test_a_state_off_the_board_is_refused(task: Any, board: Any, cell: Cell) -> None:
     initial = task.initial(board)
     state = cell if isinstance(initial, Cell) else initial._replace(agent=cell)
-    with pytest.raises(VSPGymError, match="not on a board"):
+    with pytest.raises(VSPGymError, match="is no state of a"):
         render_rgb(task, board, state)
 
 

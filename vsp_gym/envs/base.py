@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from vsp_gym.core import Action, Cell, LayoutT, StateT, Task, check_int
+from vsp_gym.core import Action, Cell, LayoutT, StateT, Task, check_int, require_layout
 from vsp_gym.errors import UnknownNameError, VSPGymError
 from vsp_gym.planning import Solution
 from vsp_gym.render.tiles import Glyph, agent_glyph
@@ -230,7 +230,7 @@ class PictureView(Generic[LayoutT, StateT]):
         for board, (layout, state, facing) in enumerate(zip(layouts, states, facings)):
             for (row, col), tile in self.changes(layout, state, facing).items():
                 if not (0 <= row < rows and 0 <= col < cols):
-                    self.check_state(layout, state)
+                    raise VSPGymError(f"{state!r:.80} is no state of a board of {rows}x{cols}")
                 where.append((board * rows + row) * cols + col)
                 tiles.append(tile)
         codes[where] = tiles
@@ -261,12 +261,6 @@ class PictureView(Generic[LayoutT, StateT]):
         rows = [[Glyph(f"{letter} ", "floor") for letter in row] for row in letters.tolist()]
         rows[agent.row][agent.col] = Glyph(f"{agent_glyph(facing)} ", "agent")
         return rows
-
-    def check_state(self, layout: LayoutT, state: StateT) -> None:
-        """Raise `VSPGymError` if the agent is not on the board."""
-        row, col = self.agent(layout, state)
-        if not (0 <= row < layout.rows and 0 <= col < layout.cols):
-            raise VSPGymError(f"the state {state!r} is not on a board of {layout.rows}x{layout.cols}")
 
     def agent(self, layout: LayoutT, state: StateT) -> Cell:
         """The agent's cell."""
@@ -343,6 +337,28 @@ class PlanningTask(Task[LayoutT, StateT]):
     def env_id(self) -> str:
         """The Gymnasium id, `"VSP/Maze-v0"`."""
         return f"VSP/{self.title}-v0"
+
+    def check_board(self, layout: LayoutT, state: StateT | None = None) -> StateT:
+        """`state`, or the initial one if None, after a check that board and state fit this task.
+
+        Raises:
+            LayoutError: if the layout is another task's.
+            VSPGymError: if the agent is not on the board.
+        """
+        require_layout(self, layout)
+        if state is None:
+            return self.initial(layout)
+        try:
+            row, col = self.picture.agent(layout, state)
+            self.picture.encode_flags(state)
+            on_board = row in range(layout.rows) and col in range(layout.cols)
+        except (AttributeError, IndexError, TypeError, ValueError):
+            on_board = False
+        if not on_board:
+            raise VSPGymError(
+                f"{state!r:.80} is no state of a {self.title} board of {layout.rows}x{layout.cols}"
+            )
+        return state
 
     def check_size(self, size: object) -> int:
         """`size` as a side that the task allows; raises `VSPGymError` naming the limits."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
-from vsp_gym.core import Action, Layout, LayoutT, StateT, check_action, check_int
+from vsp_gym.core import Action, Layout, LayoutT, StateT, check_action, check_int, require_layout
 from vsp_gym.envs import get_task
 from vsp_gym.envs.base import DIFFICULTIES, Difficulty, PlanningTask
 from vsp_gym.errors import LayoutError, UnknownNameError, VSPGymError
@@ -106,8 +106,7 @@ def check_layout(task: PlanningTask[LayoutT, StateT], layout: LayoutT | Mapping[
     """`layout` as a layout of `task` (a mapping is read by `from_dict`); raises `LayoutError`."""
     if isinstance(layout, Mapping):
         layout = task.layout_type.from_dict(dict(layout))
-    if not isinstance(layout, task.layout_type):
-        raise LayoutError(f"a {task.title} board is a {task.layout_type.__name__}, not {layout!r:.80}")
+    require_layout(task, layout)
     if max(layout.rows, layout.cols) > task.max_size:
         raise LayoutError(
             f"a {task.title} board has at most {task.max_size} cells a side, not {layout.rows}x{layout.cols}"

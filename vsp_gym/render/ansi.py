@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from vsp_gym.core import Action, LayoutT, StateT
+from vsp_gym.core import Action, LayoutT, StateT, require_task
 from vsp_gym.envs.base import PlanningTask
-from vsp_gym.render.rgb import check_boards
 from vsp_gym.render.tiles import Glyph
 
 STYLES = {
@@ -42,8 +41,8 @@ def render_ansi(
     Raises:
         VSPGymError: if the layout is of another task, or the state is not on the board.
     """
-    _, (state,) = check_boards(task, [layout], None if state is None else [state])
-    task.picture.check_state(layout, state)
+    require_task(task)
+    state = task.check_board(layout, state)
     lines = task.picture.glyphs(layout, state, facing)
     if color:
         return "\n".join(_colored(line) for line in lines)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vsp_gym.core import Action, LayoutT, StateT, check_int
+from vsp_gym.core import Action, LayoutT, StateT, check_int, require_layout, require_task
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.errors import VSPGymError
 from vsp_gym.render.atlas import get_sheet
@@ -117,7 +117,12 @@ def render_batch(
     shape, states = check_boards(task, layouts, states, facings)
     pixels = check_render_size(task, shape, size, theme)
     out = _check_out(out, (len(layouts), *pixels, 3))
-    tiles = task.picture.batch_tiles(layouts, states, facings)
+    try:
+        tiles = task.picture.batch_tiles(layouts, states, facings)
+    except (AttributeError, IndexError, TypeError, ValueError):
+        for layout, state in zip(layouts, states):
+            task.check_board(layout, state)  # says which state is wrong
+        raise
     get_sheet(task, get_theme(theme), pixels, shape).rgb.assemble(tiles, out)
     return out
 
@@ -143,9 +148,9 @@ def check_boards(
     Raises:
         VSPGymError: if the boards cannot be drawn together.
     """
+    require_task(task)
     for layout in layouts:
-        if not isinstance(layout, task.layout_type):
-            raise VSPGymError(f"{task.title} draws a {task.layout_type.__name__}, not {layout!r:.80}")
+        require_layout(task, layout)
     if states is None:
         states = [task.initial(layout) for layout in layouts]
     shapes = {(layout.rows, layout.cols) for layout in layouts}

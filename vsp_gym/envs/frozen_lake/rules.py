@@ -67,14 +67,16 @@ class FrozenLakeLayout:
         >>> FrozenLakeLayout.from_rows(["SFF", "FHF", "FFG"]).goal
         Cell(row=2, col=2)
         """
-        if isinstance(rows, str) or not rows:
+        if not isinstance(rows, Sequence) or isinstance(rows, str) or not rows:
             raise LayoutError(f"a lake is a list of equally long rows, not {rows!r:.80}")
         found: dict[str, list[Cell]] = {"S": [], "F": [], "H": [], "G": []}
         for r, row in enumerate(rows):
+            if not isinstance(row, Sequence):
+                raise LayoutError(f"row {r} must be text, not {row!r:.80}")
             if len(row) != len(rows[0]):
                 raise LayoutError(f"row {r} has {len(row)} cells, row 0 has {len(rows[0])}")
             for c, letter in enumerate(row):
-                if letter not in found:
+                if not isinstance(letter, str) or letter not in found:
                     raise LayoutError(f"cell ({r}, {c}) is {letter!r}; allowed: S, F, H, G")
                 found[letter].append(Cell(r, c))
         for letter, name in (("S", "start"), ("G", "goal")):

@@ -207,13 +207,13 @@ class StatementReader:
         return next((text for text in (phrase, self._tokens[position].text) if text in fact.statuses), None)
 
     def _statuses(self, fact: Fact, start: int, stop: int) -> frozenset[str]:
-        """The fact's statuses among some tokens, up to a negation."""
+        """The fact's statuses among some tokens, up to a negation; "carrying nothing" is none."""
         found = set()
         for position in range(start, min(stop, len(self._tokens))):
             if self._tokens[position].text in NEGATIONS:
                 break
             status = self._status_at(fact, position)
-            if status is not None:
+            if status is not None and self._tokens[position + 1].text not in NONE:
                 found.add(status)
         return frozenset(found)
 

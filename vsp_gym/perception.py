@@ -36,16 +36,15 @@ from vsp_gym.envs._reading import (
     quote,
     read_actions,
     read_directions,
-    split_answer,
     states_nothing,
     tokenize,
-    without_thoughts,
 )
 from vsp_gym.envs._text import join_cells
 from vsp_gym.envs.base import AnswerKind, Ask, PlanningTask
 from vsp_gym.errors import FormatError, UnknownNameError, VSPGymError
 from vsp_gym.planning import solve
 from vsp_gym.plans import format_plan
+from vsp_gym.replies import hide_thoughts, split_answer
 
 AnyPlanningTask = PlanningTask[Any, Any]
 
@@ -251,7 +250,7 @@ def read_answer(question: Question, reply: str) -> Any:
     Raises:
         FormatError: with the reason why no answer of that kind can be read.
     """
-    before, answer = split_answer(without_thoughts(reply))
+    before, answer = split_answer(hide_thoughts(reply)[0])
     content = before if answer is None else answer
     if not content.strip():
         raise FormatError("the answer is empty" if answer is not None else "the reply is empty")
@@ -438,7 +437,7 @@ def parse_statement(task: str | AnyPlanningTask, text: str) -> ParsedStatement:
     task = get_task(task)
     if not isinstance(text, str):
         raise VSPGymError(f"a reply is text, not {type(text).__name__}")
-    statement, answer = split_answer(without_thoughts(text))
+    statement, answer = split_answer(hide_thoughts(text)[0])
     try:
         layout, state = task.statement.parse(statement if statement.strip() else answer or "")
     except FormatError as error:

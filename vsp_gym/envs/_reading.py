@@ -1,4 +1,4 @@
-"""Reading what models write: answer blocks, tokens, and lists of cells, directions and actions.
+"""Reading what models write: tokens, and lists of cells, directions and actions.
 
 Shared by the answers to perception questions and the statements of all tasks. Everything here is linear
 in the length of the text: one pattern with bounded repetitions cuts it into tokens, and the readers go
@@ -17,10 +17,6 @@ from vsp_gym.errors import FormatError
 
 MAX_CELLS = 64 * 64
 """More cells than any board has; longer lists are not read."""
-
-_TAG_END = r"\s{0,8}>"
-_THOUGHT = re.compile(rf"<(/?)(?:think|thinking|thought|reasoning){_TAG_END}", re.ASCII | re.IGNORECASE)
-_ANSWER = re.compile(rf"<(/?)answer{_TAG_END}", re.ASCII | re.IGNORECASE)
 
 _GAP = r"[ \t]{0,3}"
 _NUMBER = r"[0-9]{1,4}(?!\.?[0-9])"
@@ -81,39 +77,6 @@ def tokenize(text: str) -> list[Token]:
         for match in _TOKEN.finditer(text)
     )
     return [*(token for token in found if token.kind != "remark"), END]
-
-
-def without_thoughts(text: str) -> str:
-    """The reply without what stands in `<think>` blocks; an open block hides the rest."""
-    visible, position, thinking = [], 0, False
-    for tag in _THOUGHT.finditer(text):
-        if not tag[1]:
-            if not thinking:
-                visible.append(text[position : tag.start()])
-            thinking = True
-            continue
-        if not thinking:  # the chat template opened the block
-            visible.clear()
-        position, thinking = tag.end(), False
-    if not thinking:
-        visible.append(text[position:])
-    return "\n".join(visible)
-
-
-def split_answer(text: str) -> tuple[str, str | None]:
-    """What precedes the last `<answer>` block, and its content; None if there is no block.
-
-    The closing tag may be missing, as where generation stops at it.
-    """
-    opening = closing = None
-    for tag in _ANSWER.finditer(text):
-        if not tag[1]:
-            opening, closing = tag, None
-        elif opening is not None and closing is None:
-            closing = tag
-    if opening is None:
-        return text, None
-    return text[: opening.start()], text[opening.end() : len(text) if closing is None else closing.start()]
 
 
 # ---------------------------------------------------------------------------------------------

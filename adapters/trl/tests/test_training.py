@@ -45,7 +45,7 @@ def opcd(micro: Path, boards: list[Board], out: Path, **options: Any) -> OpcdTra
         "preset": "tiny",
         "per_device_train_batch_size": 4,
         "max_completion_length": 12,
-        "replay": to_dataset(sft_rows(boards, "mixed")),
+        "replays": {kind: (to_dataset(sft_rows(boards, kind)), 0.5) for kind in ("perception", "text-plan")},
         "max_steps": 2,
         **options,
     }
@@ -121,7 +121,7 @@ def test_teacher_and_student_read_the_same_tokens_after_their_own_prompts(
     micro: Path, make_boards: Boards, tmp_path: Path
 ) -> None:
     boards = make_boards(4)
-    trainer = opcd(micro, boards, tmp_path, replay_share=0.0)
+    trainer = opcd(micro, boards, tmp_path, replays=None)
     inputs = prepared(trainer)
     seen: list[tuple[torch.Tensor, torch.Tensor, dict[str, Any]]] = []
     original = trainer._get_last_hidden_state
@@ -152,8 +152,8 @@ def test_the_teacher_without_adapters_equals_a_copy_of_the_student(
     micro: Path, make_boards: Boards, tmp_path: Path
 ) -> None:
     boards = make_boards(4)
-    by_adapter = opcd(micro, boards, tmp_path / "a", teacher=None, replay_share=0.0)
-    by_copy = opcd(micro, boards, tmp_path / "b", replay_share=0.0)
+    by_adapter = opcd(micro, boards, tmp_path / "a", teacher=None, replays=None)
+    by_copy = opcd(micro, boards, tmp_path / "b", replays=None)
     for name, weight in by_adapter.model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=0.1, generator=torch.Generator().manual_seed(len(name)))
@@ -174,7 +174,7 @@ def test_a_batch_has_the_loss_of_its_rows(micro: Path, make_boards: Boards, tmp_
     torch.manual_seed(1)
     for weight in teacher.parameters():
         weight.data += 0.02 * torch.randn_like(weight)
-    trainer = opcd(micro, boards, tmp_path, teacher=teacher, replay_share=0.0, chunk_tokens=7)
+    trainer = opcd(micro, boards, tmp_path, teacher=teacher, replays=None, chunk_tokens=7)
     inputs = prepared(trainer)
     inputs["completion_mask"][0, 5:] = 0
     with torch.no_grad():
@@ -208,7 +208,7 @@ def test_the_loss_is_the_objective_on_the_logits(
 ) -> None:
     teacher = load_model(micro)
     teacher.lm_head.weight.data *= 1.5
-    trainer = opcd(micro, make_boards(4), tmp_path, teacher=teacher, objective=objective, replay_share=0.0)
+    trainer = opcd(micro, make_boards(4), tmp_path, teacher=teacher, objective=objective, replays=None)
     inputs = prepared(trainer)
     ids, mask = inputs["completion_ids"], inputs["completion_mask"]
     keep = ids.shape[1]
@@ -237,7 +237,7 @@ def test_the_loss_is_the_objective_on_the_logits(
         {"objective": "reverse-kl"},
         {"objective": "jsd", "teacher": None},
         {"objective": "sampled", "reward_weight": 0.1, "gradient_accumulation_steps": 2},
-        {"objective": "top-k", "replay_share": 0.0},
+        {"objective": "top-k", "replays": None},
     ],
     ids=lambda options: options["objective"],
 )
@@ -252,7 +252,7 @@ def test_opcd_takes_steps_and_its_folder_loads(
     after = weights(trainer.model) if teacher else weights(load_model(tmp_path))
     first = next(entry for entry in trainer.state.log_history if "divergence" in entry)
     assert {"divergence", "dead", "reward", "entropy"} <= first.keys()
-    assert ("replay_loss" in first) == (options.get("replay_share", 1) > 0)
+    assert ("replay/perception" in first) == ("replay/text-plan" in first) == ("replays" not in options)
     if teacher:
         assert any(not torch.equal(before[name], after[name]) for name in before)
         assert all(torch.equal(teacher[n], w) for n, w in trainer.teacher_model.named_parameters())

@@ -10,6 +10,9 @@ from vsp_gym.errors import VSPGymError
 
 COMMANDS = {
     "build-tiny": "Make a small Qwen3-VL with random weights.",
+    "sft": "Teach a model to read pictures, or to plan.",
+    "opcd": "Distil a reader of words into a student that sees pictures.",
+    "evaluate": "Measure planning and perception on held-out boards.",
 }
 """Subcommand to its one-line help. `vsp_gym_trl.commands.<name>` holds a click command `command`."""
 

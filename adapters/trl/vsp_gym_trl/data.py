@@ -129,13 +129,15 @@ class Board:
     image: bytes
 
     @classmethod
-    def from_sample(cls, sample: Sample, *, image_size: int | None = None, theme: str | None = None) -> Board:
+    def from_sample(
+        cls, sample: Sample, *, cell_pixels: int | None = None, theme: str | None = None
+    ) -> Board:
         """The board of a sample; its picture is drawn if the sample has none or another look is wanted.
 
         Args:
             sample: the sample.
-            image_size: pixels a side of a drawn picture; 32 for each cell if None, which makes a cell one
-                visual token of a Qwen3-VL.
+            cell_pixels: draw the picture with so many pixels a cell; `CELL` makes each cell one visual token.
+                If None, the sample's own picture is taken, or else one drawn with `CELL`.
             theme: draw the picture in this look.
         """
         task, layout = get_task(sample.task), sample.board()
@@ -145,8 +147,9 @@ class Board:
         image = sample.image
         look = theme or sample.theme or "classic"
         other_look = theme is not None and theme != sample.theme
-        if image is None or other_look or image_size not in (None, sample.image_size):
-            image = render_png(task, layout, size=image_size or CELL * sample.size, theme=look)
+        size = (cell_pixels or CELL) * sample.size
+        if image is None or other_look or (cell_pixels is not None and size != sample.image_size):
+            image = render_png(task, layout, size=size, theme=look)
         return cls(task, layout, plan, look, image)
 
 

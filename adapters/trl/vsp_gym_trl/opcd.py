@@ -28,7 +28,7 @@ from trl.trainer.utils import pad, use_adapter
 
 from vsp_gym.errors import UnknownNameError, VSPGymError
 from vsp_gym.scoring import score_reply
-from vsp_gym_trl.data import OpcdRow, open_image, read_board
+from vsp_gym_trl.data import CELL, OpcdRow, open_image, read_board
 from vsp_gym_trl.losses import Objective, cross_entropy
 from vsp_gym_trl.processing import ImageProcessor
 from vsp_gym_trl.sft import RowCollator, lora_config
@@ -64,9 +64,6 @@ class OpcdConfig(DistillationConfig):  # type: ignore[misc]
     teacher_from_base: bool = field(
         default=False, metadata={"help": "The teacher is the student without its adapters."}
     )
-    replay_share: float = field(
-        default=0.5, metadata={"help": "Rows of supervised replay for each row of distillation."}
-    )
     replay_weight: float = field(default=1.0, metadata={"help": "Weight of the replay's loss."})
     min_new_tokens: int = field(default=1, metadata={"help": "Fewest tokens of a sampled reply."})
     chunk_tokens: int = field(
@@ -75,11 +72,12 @@ class OpcdConfig(DistillationConfig):  # type: ignore[misc]
     )
 
     def __post_init__(self) -> None:
-        self.generation_kwargs = {"min_new_tokens": self.min_new_tokens, **(self.generation_kwargs or {})}
+        others: dict[str, Any] = getattr(self, "generation_kwargs", None) or {}
+        self.generation_kwargs: Any = {"min_new_tokens": self.min_new_tokens, **others}
         super().__post_init__()
         self.to_objective()
-        if self.replay_share < 0 or self.replay_weight < 0:
-            raise VSPGymError("replay_share and replay_weight must not be negative")
+        if self.replay_weight < 0:
+            raise VSPGymError(f"replay_weight must not be negative, not {self.replay_weight!r}")
 
     def to_objective(self) -> Objective:
         """The objective; raises `VSPGymError` for values out of range."""
@@ -101,6 +99,8 @@ class OpcdPreset:
     lora_rank: int | None
     """Rank of the adapters; None trains all weights, and needs a teacher of its own."""
     frozen_vision: bool
+    cell_pixels: int | None
+    """Pixels of a cell in drawn pictures; None takes the pictures of the data set."""
     arguments: Mapping[str, Any]
     """Fields of `OpcdConfig`."""
 
@@ -111,6 +111,7 @@ PRESETS: Mapping[str, OpcdPreset] = MappingProxyType(
             "Qwen3-VL-4B and 8B with MGSD's sizes and the full divergence; a batch of 64 on eight GPUs",
             lora_rank=8,
             frozen_vision=True,
+            cell_pixels=None,
             arguments={
                 "learning_rate": 1e-5,
                 "lr_scheduler_type": "constant",
@@ -127,6 +128,7 @@ PRESETS: Mapping[str, OpcdPreset] = MappingProxyType(
             "models of `vsp-gym-trl build-tiny`",
             lora_rank=None,
             frozen_vision=False,
+            cell_pixels=CELL,
             arguments={
                 "learning_rate": 3e-4,
                 "lr_scheduler_type": "cosine",
@@ -150,6 +152,9 @@ def get_preset(name: str) -> OpcdPreset:
     return PRESETS[name]
 
 
+Replays = Mapping[str, tuple[Dataset, float]]
+"""Name -> rows and how many of them are replayed for each row of distillation."""
+
 Reward = Callable[[str, str], float]
 """The board (`OpcdRow.board`) and a reply -> reward."""
 
@@ -166,8 +171,8 @@ class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
 
     Args:
         args: an `OpcdConfig`.
-        replay: rows of `to_dataset(sft_rows(...))` that the student also learns from, so that it does not
-            forget them.
+        replays: what the student also learns from, so that it does not forget it: by name, rows of
+            `to_dataset(sft_rows(...))` and how many of them there are for each row of distillation.
         reward: logged as `reward`; trained on with weight `reward_weight`.
         reward_weight: weight of a policy gradient on the reward, its mean over the batch subtracted.
         others: as for `DistillationTrainer`.
@@ -180,7 +185,7 @@ class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
         self,
         *,
         args: OpcdConfig,
-        replay: Dataset | None = None,
+        replays: Replays | None = None,
         reward: Reward | None = plan_reward,
         reward_weight: float = 0.0,
         **others: Any,
@@ -194,13 +199,12 @@ class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
             self.teacher_model.requires_grad_(False)
         self.objective = args.to_objective()
         self.reward, self.reward_weight = reward, reward_weight
-        self._replay = replay if args.replay_share > 0 and args.replay_weight > 0 else None
+        self._replays = {name: given for name, given in (replays or {}).items() if given[1] > 0}
         self._collate_replay = RowCollator(self.processing_class)
         self._warned = False
 
     def _set_signature_columns_if_needed(self) -> None:
-        if self._signature_columns is None:
-            self._signature_columns = ["prompt", "image", "teacher_prompt", "board", "theme", "reply"]
+        self._signature_columns = ["prompt", "image", "teacher_prompt", "board", "theme", "reply"]
 
     # -- what student and teacher are given --------------------------------------------------------
 
@@ -311,8 +315,8 @@ class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
         with torch.no_grad():
             self._log_metric("divergence", float(sums[1] / tokens.clamp(min=1)))
             self._log_metric("dead", float(sums[3] / tokens.clamp(min=1)))
-        if self._replay is not None and self.model.training:
-            replayed = self._replay_loss(unwrapped_student, self._replay)
+        if self._replays and self.args.replay_weight and self.model.training:
+            replayed = self._replay_loss(unwrapped_student)
             loss = loss + replayed / self.current_gradient_accumulation_steps
         return loss, sums[2].detach(), tokens
 
@@ -347,20 +351,23 @@ class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
             )
         return total
 
-    def _replay_loss(self, student: Any, replay: Dataset) -> Tensor:
-        """Cross-entropy on replayed rows, the same ones for the same step, also after a resume."""
-        rows = max(1, round(self.args.replay_share * self.args.per_device_train_batch_size))
+    def _replay_loss(self, student: Any) -> Tensor:
+        """Cross-entropy on replayed rows: the same ones for the same step, also after a resume."""
         place = self.state.global_step, self._step % self.current_gradient_accumulation_steps
         rng = np.random.default_rng([self.args.seed, _REPLAY_STREAM, *place, self.accelerator.process_index])
-        chosen = rng.integers(len(replay), size=rows).tolist()
-        batch = self._collate_replay([replay[index] for index in chosen])
-        batch = {name: values.to(self.accelerator.device) for name, values in batch.items()}
-        labels = batch.pop("labels")
         model = student.base_model.model if is_peft_model(student) else student
-        logits = model(**batch, use_cache=False).logits
-        loss = cross_entropy(logits[:, :-1], labels[:, 1:])
-        self._log_metric("replay_loss", float(loss.detach()))
-        return self.args.replay_weight * loss
+        losses = []
+        for name, (rows, share) in self._replays.items():
+            count = max(1, round(share * self.args.per_device_train_batch_size))
+            chosen = rng.integers(len(rows), size=count).tolist()
+            batch = self._collate_replay([rows[index] for index in chosen])
+            batch = {key: values.to(self.accelerator.device) for key, values in batch.items()}
+            labels = batch.pop("labels")
+            logits = model(**batch, use_cache=False).logits
+            losses.append(cross_entropy(logits[:, :-1], labels[:, 1:]))
+            self._log_metric(f"replay/{name}", float(losses[-1].detach()))
+        weight: float = self.args.replay_weight
+        return weight * torch.stack(losses).sum()
 
 
 def check_teacher(student: ImageProcessor, teacher: ImageProcessor) -> None:
@@ -390,7 +397,7 @@ def make_opcd_trainer(
     out: str | Path,
     *,
     preset: str | OpcdPreset = "mgsd",
-    replay: Dataset | None = None,
+    replays: Replays | None = None,
     evaluation: BoardEvaluation | None = None,
     reward_weight: float = 0.0,
     **arguments: Any,
@@ -404,7 +411,7 @@ def make_opcd_trainer(
         rows: what `to_dataset(opcd_rows(...))` gave.
         out: folder of the checkpoints.
         preset: a key of `PRESETS`, or settings.
-        replay: what `to_dataset(sft_rows(...))` gave.
+        replays: see `OpcdTrainer`.
         evaluation: how to evaluate when the arguments say so (`eval_strategy`, `eval_steps`).
         reward_weight: see `OpcdTrainer`.
         arguments: fields of `OpcdConfig` that replace the preset's.
@@ -423,7 +430,7 @@ def make_opcd_trainer(
         train_dataset=rows,
         eval_dataset=rows.select([0]) if config.eval_strategy != "no" else None,
         processing_class=processor,
-        replay=replay,
+        replays=replays,
         reward_weight=reward_weight,
         peft_config=None if rank is None else lora_config(rank),
     )

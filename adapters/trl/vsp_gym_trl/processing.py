@@ -17,7 +17,7 @@ from transformers.processing_utils import ProcessorMixin
 from vsp_gym.errors import FormatError
 
 
-class ImageProcessor(Qwen3VLProcessor):
+class ImageProcessor(Qwen3VLProcessor):  # type: ignore[misc]
     """A `Qwen3VLProcessor` without videos."""
 
     def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: Any = None) -> None:

@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 from trl import SFTConfig, SFTTrainer
 
 from vsp_gym.errors import UnknownNameError
-from vsp_gym_trl.data import SftCollator, SftRow
+from vsp_gym_trl.data import CELL, SftCollator, SftRow
 from vsp_gym_trl.processing import ImageProcessor
 from vsp_gym_trl.training import (
     LANGUAGE_LAYERS,
@@ -35,6 +35,8 @@ class SftPreset:
     lora_rank: int | None
     """Rank of the adapters; None trains all weights."""
     frozen_vision: bool
+    cell_pixels: int | None
+    """Pixels of a cell in drawn pictures; None takes the pictures of the data set."""
     arguments: Mapping[str, Any]
     """Fields of `SFTConfig`."""
 
@@ -45,6 +47,7 @@ PRESETS: Mapping[str, SftPreset] = MappingProxyType(
             "MGSD's cold start of Qwen3-VL-4B and 8B (arXiv 2606.06076); a batch of 64 on eight GPUs",
             lora_rank=8,
             frozen_vision=True,
+            cell_pixels=None,
             arguments={
                 "learning_rate": 1e-4,
                 "lr_scheduler_type": "cosine",
@@ -60,6 +63,7 @@ PRESETS: Mapping[str, SftPreset] = MappingProxyType(
             "models of `vsp-gym-trl build-tiny`, from random weights",
             lora_rank=None,
             frozen_vision=False,
+            cell_pixels=CELL,
             arguments={
                 "learning_rate": 1e-3,
                 "lr_scheduler_type": "cosine",

@@ -69,7 +69,7 @@ def read_boards(
     split: str | None = None,
     *,
     limit: int | None = None,
-    image_size: int | None = None,
+    cell_pixels: int | None = None,
     theme: str | None = None,
 ) -> list[Board]:
     """The boards of a data set.
@@ -78,7 +78,7 @@ def read_boards(
         path: as for `vsp_gym.records.read_samples`.
         split: the part of it; all if None.
         limit: how many at most, evenly over the data set.
-        image_size: see `Board.from_sample`.
+        cell_pixels: see `Board.from_sample`.
         theme: see `Board.from_sample`.
 
     Raises:
@@ -91,7 +91,7 @@ def read_boards(
         raise VSPGymError(f"{part} has no boards")
     if limit is not None and limit < len(samples):
         samples = [samples[index * len(samples) // limit] for index in range(limit)]
-    return [Board.from_sample(sample, image_size=image_size, theme=theme) for sample in samples]
+    return [Board.from_sample(sample, cell_pixels=cell_pixels, theme=theme) for sample in samples]
 
 
 def check_pixels(processor: ImageProcessor, boards: Iterable[Board]) -> None:
@@ -129,7 +129,7 @@ def to_dataset(rows: Iterable[SftRow | OpcdRow]) -> Dataset:
 
 def read_messages(messages: str | list[Message]) -> list[Message]:
     """The messages of a column that `to_dataset` wrote."""
-    return json.loads(messages) if isinstance(messages, str) else messages  # type: ignore[no-any-return]
+    return json.loads(messages) if isinstance(messages, str) else messages
 
 
 # ---------------------------------------------------------------------------------------------
@@ -200,7 +200,7 @@ class BoardTrainer(Trainer):  # type: ignore[misc]
             if score.cut:
                 metrics[f"{metric_key_prefix}_{view}_cut"] = score.cut / score.boards
         self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:

@@ -1,0 +1,65 @@
+"""`vsp-gym-trl sft`."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+import click
+
+from vsp_gym_trl.commands.options import trainer_arguments, training_options, unknown_settings
+from vsp_gym_trl.data import SftKind, sft_rows
+from vsp_gym_trl.processing import load_processor
+from vsp_gym_trl.sft import PRESETS, get_preset, make_sft_trainer, run_sft
+from vsp_gym_trl.training import BoardEvaluation, check_pixels, load_model, read_boards, to_dataset
+
+
+@click.command(
+    epilog="\b\nExamples:\n"
+    "  vsp-gym-trl sft --task perception --model Qwen3-VL-4B-Instruct --data data/lakes --out runs/sft\n"
+    "  vsp-gym-trl sft --task mixed --model models/small --data data/lakes --preset tiny --out runs/sft"
+)
+@click.option(
+    "--task", "kind", required=True, type=click.Choice(list(get_args(SftKind))), help="What is learned."
+)
+@click.option("--model", required=True, type=click.Path(exists=True), help="Folder of a Qwen3-VL.")
+@training_options(PRESETS)
+def command(
+    kind: SftKind,
+    model: str,
+    data: str,
+    out: str,
+    preset: str,
+    reply: Any,
+    boards: int | None,
+    cell_pixels: int | None,
+    theme: str | None,
+    eval_boards: int,
+    eval_split: str,
+    resume: bool,
+    **options: Any,
+) -> None:
+    """Teach a model to read pictures of boards, to plan from words, or to plan from pictures."""
+    arguments, settings = trainer_arguments(**options), get_preset(preset)
+    processor = load_processor(model)
+    drawn: dict[str, Any] = {"cell_pixels": cell_pixels or settings.cell_pixels, "theme": theme}
+    train = read_boards(data, "train", limit=boards, **drawn)
+    check_pixels(processor, train)
+    evaluation = None
+    if options["eval_every"]:
+        held_out = read_boards(data, eval_split, limit=eval_boards, **drawn)
+        evaluation = BoardEvaluation(held_out, reply=reply)
+    rows = to_dataset(sft_rows(train, kind, reply=reply))
+    try:
+        trainer = make_sft_trainer(
+            load_model(model),
+            processor,
+            rows,
+            out,
+            preset=settings,
+            evaluation=evaluation,
+            **arguments,
+        )
+    except TypeError as error:
+        raise unknown_settings(error) from None
+    found = run_sft(trainer, resume=resume)
+    click.echo(f"{out}: {len(rows)} rows, {trainer.state.global_step} steps, loss {found['train_loss']:.4f}")

@@ -92,7 +92,7 @@ def test_saved_text_and_json_are_read_back(tmp_path):
         (["--layout", "{}"], 2, "--task is needed"),
         (["--layout", "missing.json"], 1, "missing.json: No such file"),
         (["--layout", BOARD, "--task", "maze"], 1, "contradicts"),
-        (["--layout", BOARD, "--out", "missing/board.png"], 1, "No such file"),
+        (["--layout", BOARD, "--out", "missing/board.png"], 1, "missing/board.png: No such file"),
         (["--layout", BOARD, "--image-size", "5", "--out", "x.png"], 1, "too small"),
     ],
 )

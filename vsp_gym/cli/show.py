@@ -75,7 +75,7 @@ def command(
     try:
         _save(out, task, board, actions, convention, theme, image_size)
     except OSError as error:
-        raise click.ClickException(f"{error.filename or out}: {error.strerror or error}") from None
+        raise click.ClickException(f"{out}: {error.strerror or error}") from None
     click.echo(f"wrote {out}")
 
 

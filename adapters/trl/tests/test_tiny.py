@@ -11,13 +11,15 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from transformers import AutoModelForImageTextToText
 
+import vsp_gym.cli
 from vsp_gym.envs import TASKS
 from vsp_gym.errors import FormatError, UnknownNameError, VSPGymError
 from vsp_gym.perception import state_statement
 from vsp_gym.prompts import build_messages, write_reply
-from vsp_gym_trl.processing import load_processor
+from vsp_gym_trl.processing import VIDEO_FILE, load_processor
 from vsp_gym_trl.tiny import CELL, PRESETS, build_tiny, build_tokenizer, get_preset
 from vsp_gym_trl.vocabulary import _cut, _phrases, suite_vocabulary
 
@@ -118,12 +120,25 @@ def test_the_files_name_the_classes_of_transformers(folder: Path) -> None:
 def test_a_saved_processor_loads_again(folder: Path, tmp_path: Path) -> None:
     load_processor(folder).save_pretrained(tmp_path)
     assert load_processor(tmp_path).tokenizer.get_vocab() == load_processor(folder).tokenizer.get_vocab()
+    assert (tmp_path / VIDEO_FILE).read_text() == (folder / VIDEO_FILE).read_text()
+
+
+def test_the_suite_evaluates_it_as_any_model(folder: Path, tmp_path: Path) -> None:
+    found = CliRunner().invoke(
+        vsp_gym.cli.main,
+        [
+            *("evaluate", "--model", f"hf:{folder}", "--out", str(tmp_path / "run"), "--task", "maze"),
+            *("--sizes", "3", "--boards", "2", "--image-size", "96", "--max-tokens", "4"),
+        ],
+    )
+    assert found.exit_code == 0, found.output
+    assert len((tmp_path / "run" / "results.jsonl").read_text().splitlines()) >= 2
 
 
 def test_nothing_of_the_adapter_needs_torchvision(folder: Path) -> None:
     code = (
         "import sys; sys.modules['torchvision'] = None\n"
-        "from vsp_gym_trl.processing import load_processor\n"
+        "from vsp_gym_trl.processing import VIDEO_FILE, load_processor\n"
         f"print(load_processor({str(folder)!r}).image_token)"
     )
     found = subprocess.run(

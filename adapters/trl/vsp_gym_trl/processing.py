@@ -16,6 +16,8 @@ from transformers.processing_utils import ProcessorMixin
 
 from vsp_gym.errors import FormatError
 
+VIDEO_FILE = "video_preprocessor_config.json"
+
 
 class ImageProcessor(Qwen3VLProcessor):  # type: ignore[misc]
     """A `Qwen3VLProcessor` without videos."""
@@ -26,6 +28,16 @@ class ImageProcessor(Qwen3VLProcessor):  # type: ignore[misc]
             setattr(self, f"{name}_token", token)
             setattr(self, f"{name}_token_id", tokenizer.convert_tokens_to_ids(token))
         ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
+
+    video_config: str | None = None
+    """Text of the video processor's file, which others ask every Qwen3-VL for; kept as it was."""
+
+    def save_pretrained(self, save_directory: str | Path, **kwargs: Any) -> Any:
+        """Write the processor's files, that of the video processor included."""
+        written = super().save_pretrained(save_directory, **kwargs)
+        if self.video_config is not None:
+            (Path(save_directory) / VIDEO_FILE).write_text(self.video_config, encoding="utf-8")
+        return written
 
     def to_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """The configuration, under the name that `AutoProcessor` knows."""
@@ -51,7 +63,10 @@ def load_processor(folder: str | Path) -> ImageProcessor:
         )
     template = _chat_template(folder, tokenizer)
     tokenizer.padding_side = "left"
-    return ImageProcessor(image_processor=image_processor, tokenizer=tokenizer, chat_template=template)
+    processor = ImageProcessor(image_processor=image_processor, tokenizer=tokenizer, chat_template=template)
+    video = folder / VIDEO_FILE
+    processor.video_config = video.read_text(encoding="utf-8") if video.is_file() else None
+    return processor
 
 
 def _chat_template(folder: Path, tokenizer: Any) -> str:

@@ -137,7 +137,11 @@ def build_processor(tokenizer: Qwen2Tokenizer, max_size: int = MAX_SIZE) -> Imag
         image_mean=[0.5] * 3,
         image_std=[0.5] * 3,
     )
-    return ImageProcessor(image_processor=image_processor, tokenizer=tokenizer, chat_template=CHAT_TEMPLATE)
+    processor = ImageProcessor(
+        image_processor=image_processor, tokenizer=tokenizer, chat_template=CHAT_TEMPLATE
+    )
+    processor.video_config = _VIDEO_CONFIG
+    return processor
 
 
 def build_model(tokenizer: Qwen2Tokenizer, preset: str | Preset = "small", *, seed: int = 0) -> Qwen3VL:
@@ -246,7 +250,6 @@ def build_tiny(
         model = build_model(tokenizer, preset, seed=seed)
         model.save_pretrained(folder)
         build_processor(tokenizer).save_pretrained(folder)
-        (folder / "video_preprocessor_config.json").write_text(_VIDEO_CONFIG, encoding="utf-8")
     except OSError as error:
         raise VSPGymError(f"{folder} cannot be written: {error.strerror or error}") from None
     return sum(weight.numel() for weight in model.parameters())

@@ -8,7 +8,10 @@ import click
 
 BENCHMARKS = {
     "core": "Stepping, rendering, solving and importing, against Gymnasium, EnvPool and MGSD.",
+    "evaluation": "Evaluating a model: requests a second and memory, against MGSD's evaluator.",
+    "summary": "Summing up 100,000 rows of an evaluation, and the page about them.",
     "generation": "Making data sets, against MGSD's generators.",
+    "learning": "Training from random weights: the modality gap, and distillation against its alternatives.",
 }
 """Name to one-line help. `benchmarks.<name>` holds a click command `command`."""
 

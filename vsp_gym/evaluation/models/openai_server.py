@@ -154,10 +154,10 @@ class OpenAIModel:
             cause = error.__cause__
             if isinstance(cause, ModelError):
                 raise cause from None
-            raise ModelError(redact(f"no connection: {cause or error!s:.200}", self._key)) from None
+            raise ModelError(redact(f"the connection failed: {cause or error!s:.200}", self._key)) from None
         except self._http.HTTPError as error:
             words = f"{error!s:.200}" or type(error).__name__
-            raise ModelError(redact(f"the connection broke: {words}", self._key)) from None
+            raise ModelError(redact(f"the connection failed: {words}", self._key)) from None
 
     async def close(self) -> None:
         """Close all connections."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -33,7 +34,7 @@ from vsp_gym.render import get_theme, perturb
 from vsp_gym.render.atlas import get_sheet
 from vsp_gym.symmetry import Board, Orbits, board_key
 from vsp_gym.text import describe
-from vsp_gym_trl.lean.network import CELLS, SIDE
+from vsp_gym_trl.lean.network import SIDE
 from vsp_gym_trl.tiny import CELL
 
 AnyPlanningTask = PlanningTask[Any, Any]
@@ -91,7 +92,7 @@ class TaskBoards:
     sizes: npt.NDArray[np.int64]
     """`[boards]`."""
     tiles: Tensor
-    """`int16[boards, CELLS]`: the codes of the cells' tiles plus one, and `NO_TILE` beside the board."""
+    """`int16[boards, side * side]`: the codes of the cells' tiles plus one, and `NO_TILE` beside the board."""
     descriptions: Ragged
     references: Ragged
     """`[boards]`: what tells a teacher the first of the plans."""
@@ -134,10 +135,17 @@ class PromptBook:
     """By role, form of the reply, and whether a reference plan is shown."""
     templates: tuple[tuple[str, ...], tuple[str, ...]]
     """A text prompt without and one with a reference plan, in the parts around what tells of the board."""
+    side: int
+    """Cells on each side of the canvas."""
 
 
-def make_prompts(task: str | AnyPlanningTask, tokenizer: Any) -> PromptBook:
+def make_prompts(task: str | AnyPlanningTask, tokenizer: Any, side: int = SIDE) -> PromptBook:
     """Find the tokens of a task's prompts that are the same for every board.
+
+    Args:
+        task: a task or its name.
+        tokenizer: the model's.
+        side: cells on each side of the canvas.
 
     Raises:
         VSPGymError: if the tokenizer joins what never changes with what does.
@@ -161,8 +169,8 @@ def make_prompts(task: str | AnyPlanningTask, tokenizer: Any) -> PromptBook:
         for shown in (False, True)
     )
     modes: tuple[Mode, ...] = ("state", "direct", "full")
-    picture = {mode: _picture_prompt(task, boards[0], tokenizer, mode) for mode in modes}
-    return PromptBook(task, picture, text, (templates[0], templates[1]))
+    picture = {mode: _picture_prompt(task, boards[0], tokenizer, mode, side) for mode in modes}
+    return PromptBook(task, picture, text, (templates[0], templates[1]), side)
 
 
 _TEXT_KINDS: tuple[tuple[Role, Mode, bool], ...] = (
@@ -202,7 +210,9 @@ def _text_prompt(
     return rendered
 
 
-def _picture_prompt(task: AnyPlanningTask, board: Solution[Any, Any], tokenizer: Any, mode: Mode) -> Prompt:
+def _picture_prompt(
+    task: AnyPlanningTask, board: Solution[Any, Any], tokenizer: Any, mode: Mode, side: int
+) -> Prompt:
     role: Role = "perception" if mode == "state" else "student"
     form = {} if mode == "state" else {"reply": mode}
     messages = build_messages(task, board.layout, role=role, form="hf-template", **form)
@@ -210,7 +220,7 @@ def _picture_prompt(task: AnyPlanningTask, board: Solution[Any, Any], tokenizer:
     ids = tokenizer(rendered, add_special_tokens=False).input_ids
     picture = tokenizer.convert_tokens_to_ids("<|image_pad|>")
     at = ids.index(picture)
-    return Prompt((*ids[:at], *[picture] * CELLS, *ids[at + 1 :]), picture_at=at)
+    return Prompt((*ids[:at], *[picture] * side**2, *ids[at + 1 :]), picture_at=at)
 
 
 def _check_parts(
@@ -402,7 +412,7 @@ def make_boards(
         for start in range(0, count, _JOB)
     ]
     made = list(map_jobs(_make, jobs))
-    boards = _joined(task, made, device, plans, keep_layouts=distinct)
+    boards = _joined(book, made, device, plans, keep_layouts=distinct)
     if not distinct:
         return boards
     keys = [board_key(task.name, task.generator.form.encode(layout)) for layout in boards.layouts]
@@ -411,18 +421,18 @@ def make_boards(
 
 
 def _joined(
-    task: AnyPlanningTask,
+    book: PromptBook,
     made: Sequence[_Made],
     device: torch.device | str,
     plans: int,
     *,
     keep_layouts: bool,
 ) -> TaskBoards:
-    canvases = []
+    canvases, side = [], book.side
     for part in made:
-        canvas = np.full((len(part.layouts), SIDE, SIDE), NO_TILE, np.int16)
+        canvas = np.full((len(part.layouts), side, side), NO_TILE, np.int16)
         canvas[:, : part.size, : part.size] = part.tiles + 1
-        canvases.append(canvas.reshape(len(canvas), CELLS))
+        canvases.append(canvas.reshape(len(canvas), side * side))
     ragged = {}
     for name in made[0].texts:
         packed = [part.texts[name] for part in made]
@@ -435,7 +445,7 @@ def _joined(
             torch.from_numpy(ids.reshape(count, *each, longest)).to(device), lengths.reshape(count, *each)
         )
     return TaskBoards(
-        task=task,
+        task=book.task,
         sizes=np.concatenate([np.full(len(part.layouts), part.size) for part in made]),
         tiles=torch.from_numpy(np.concatenate(canvases)).to(device),
         descriptions=ragged["descriptions"],
@@ -447,7 +457,12 @@ def _joined(
 
 def executor(workers: int) -> Executor:
     """Processes that make boards and judge replies; none of them touches the device."""
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=_use_one_core)
+
+
+def _use_one_core() -> None:
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
 # ---- pictures -------------------------------------------------------------------------------------------------
@@ -484,13 +499,14 @@ def tile_patches(
 
 def _perturbed(tiles: npt.NDArray[np.uint8], kind: str, severity: int, seed: int) -> npt.NDArray[np.uint8]:
     """Tiles cut from perturbed canvases on which they stand in random order."""
-    order = np.random.default_rng([seed, severity]).permutation(-(-len(tiles) // CELLS) * CELLS) % len(tiles)
+    cells = SIDE * SIDE
+    order = np.random.default_rng([seed, severity]).permutation(-(-len(tiles) // cells) * cells) % len(tiles)
     found = np.empty_like(tiles)
-    for chosen in order.reshape(-1, CELLS):
+    for chosen in order.reshape(-1, cells):
         grid = tiles[chosen].reshape(SIDE, SIDE, CELL, CELL, 3).transpose(0, 2, 1, 3, 4)
         canvas = perturb(
             np.ascontiguousarray(grid.reshape(SIDE * CELL, SIDE * CELL, 3)), kind, severity, seed
         )
-        cells = canvas.reshape(SIDE, CELL, SIDE, CELL, 3).transpose(0, 2, 1, 3, 4)
-        found[chosen] = cells.reshape(CELLS, CELL, CELL, 3)
+        parts = canvas.reshape(SIDE, CELL, SIDE, CELL, 3).transpose(0, 2, 1, 3, 4)
+        found[chosen] = parts.reshape(cells, CELL, CELL, 3)
     return found

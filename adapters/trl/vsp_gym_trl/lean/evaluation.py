@@ -59,6 +59,10 @@ class Pending:
     examples: Mapping[str, str]
     """By task the reply to its last board."""
 
+    def done(self) -> bool:
+        """Whether all are judged."""
+        return all(future.done() for waiting in self.judging.values() for future in waiting)
+
     def result(self) -> dict[str, Any]:
         """Shares by measure, in total (the mean over tasks of the mean over sizes) and by task and size.
 

@@ -24,6 +24,9 @@ SIDE = 8
 
 EPSILON = 1e-6
 
+_VARIANTS = 64
+"""Compiled variants of a layer that are kept, instead of falling back to slow code after a few."""
+
 _TEXT = "model.language_model."
 _VISION = "model.visual."
 _TEXT_LAYER = (
@@ -230,7 +233,12 @@ def _check(text: Any, vision: Any, *, tied: bool) -> None:
 
 
 def _compiled(function: Callable[..., Any], compiled: bool) -> Callable[..., Any]:
-    return torch.compile(function) if compiled else function
+    """The function, or a compiled one: for each way of calling it once, and then for any batch and length."""
+    if not compiled:
+        return function
+    dynamo: Any = torch._dynamo
+    dynamo.config.recompile_limit = max(dynamo.config.recompile_limit, _VARIANTS)
+    return torch.compile(function)
 
 
 def _frequencies(size: int, base: float) -> Tensor:

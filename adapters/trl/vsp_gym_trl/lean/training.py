@@ -43,7 +43,8 @@ PERCEPTION = View("perception", "state")
 class Part(NamedTuple):
     """What a step learns from, in each of its tasks."""
 
-    view: View
+    views: tuple[View, ...]
+    """One of these, at random in every step and task; one that comes twice is twice as likely."""
     boards: int
     """Boards of every task."""
 
@@ -82,7 +83,6 @@ class Trainer:
         data: the tasks.
         end: the token that ends a reply.
         seed: of the choice of boards and of the student's samples.
-        compiled: whether the losses are compiled.
     """
 
     def __init__(
@@ -92,12 +92,10 @@ class Trainer:
         end: int,
         *,
         seed: int = 0,
-        compiled: bool = False,
     ) -> None:
         self.network, self.data, self.end = network, data, end
-        self.compiled = compiled
         self._samplers: dict[tuple[int, int], Sampler] = {}
-        self._cross_entropy = torch.compile(cross_entropy) if compiled else cross_entropy
+        self._constants: dict[tuple[int, ...], Tensor] = {}
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
@@ -124,12 +122,14 @@ class Trainer:
             parts.append(boards.references.pick(rows))
         return concatenate([*parts, self._constant(prompt.tail, len(rows))]), None
 
-    def _constant(self, ids: Sequence[int], count: int) -> Ragged:
-        row = torch.tensor(ids, dtype=torch.int16, device=self.network.device)
-        return Ragged(row.expand(count, -1), torch.full((count,), len(ids)))
+    def _constant(self, ids: tuple[int, ...], count: int) -> Ragged:
+        """The same tokens for every board."""
+        if ids not in self._constants:
+            self._constants[ids] = torch.tensor(ids, dtype=torch.int16, device=self.network.device)
+        return Ragged(self._constants[ids].expand(count, -1), torch.full((count,), len(ids)))
 
     def pictures(self, task: TaskData, boards: TaskBoards, rows: Tensor, looks: int = 1) -> Tensor:
-        """The patches of some boards, each in one of the first `looks` looks, `[boards, 4 * CELLS, 768]`."""
+        """The patches of some boards, each in one of the first `looks` looks, `[boards, 4 * cells, 768]`."""
         tiles = boards.tiles[rows.to(boards.tiles.device)].long()
         if looks == 1:
             return task.patches[0][tiles].flatten(1, 2)
@@ -168,7 +168,7 @@ class Trainer:
         logits = self.reply_logits(self.network.weights.views, prompts, replies, patches, picture_at)
         counted = torch.arange(replies.ids.shape[1]) < replies.lengths[:, None]
         labels = replies.ids.long().masked_fill(~counted.to(logits.device, non_blocking=True), -100)
-        return self._cross_entropy(logits, labels)
+        return cross_entropy(logits, labels)
 
     def sampler(self, boards: int, places: int) -> Sampler:
         """A sampler for that many boards, made when first needed."""
@@ -238,9 +238,11 @@ class Trainer:
         losses: dict[str, Tensor] = {}
         for part in parts:
             for name, task in self.data.items():
-                loss = self.supervised(task, part.view, part.boards, (boards or {}).get(name))
+                choice = int(torch.randint(len(part.views), (), generator=self._random))
+                view = part.views[choice]
+                loss = self.supervised(task, view, part.boards, (boards or {}).get(name))
                 loss.backward()  # type: ignore[no-untyped-call]
-                key = f"{part.view.role} {part.view.mode}"
+                key = f"{'picture' if view.sees else 'words'} {view.mode}"
                 losses[key] = losses.get(key, torch.zeros_like(loss)) + loss.detach()
         return losses
 

@@ -1,0 +1,682 @@
+"""The method shown to work: a vision-language model from random weights, on all tasks at the paper's sizes.
+
+A tiny Qwen3-VL learns to plan from words, then to see. It then reads a picture without error and still cannot
+plan from it: the modality gap. From there every arm starts anew with the same time, and closes the gap or not:
+context distillation with the full divergence or with MGSD's sampled one, or fine-tuning on the oracle's
+plans; with and without replay of what was learned before. Replies are judged by the core's scorer and parsers.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from benchmarks.chart import Series, line_chart
+from benchmarks.harness import machine
+from vsp_gym import TASKS
+
+if TYPE_CHECKING:
+    from vsp_gym_trl.lean.boards import Mode, TaskBoards
+    from vsp_gym_trl.lean.training import Curve, Part, TaskData, View
+
+Counts = Mapping[str, Mapping[int, int]]
+
+SPLITS = ("train", "test")
+HELD_OUT_THEMES = ("default", "high-contrast", "inverted")
+PERTURBATIONS = tuple(
+    (kind, severity, seed)
+    for seed in range(3)
+    for kind in ("noise", "blur", "jpeg", "brightness")
+    for severity in (2, 3, 4)
+)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How much of everything."""
+
+    about: str
+    model: str
+    """A preset of `vsp_gym_trl.tiny`."""
+    counts: Counts
+    """Training boards by task and size."""
+    held_out: int
+    """Held-out boards of every task and size (fewer where there are not as many)."""
+    text_seconds: float
+    """Learning to plan from words."""
+    picture_seconds: float
+    """Learning to see, with replay of planning from words."""
+    direct_seconds: float
+    """Every arm whose replies are the plan alone."""
+    full_seconds: float
+    """Every arm whose replies state the board and then plan."""
+    extra_seconds: float
+    """Every arm of the further questions."""
+    seeds: int = 3
+    """Runs of the two arms that matter."""
+    few: int = 1800
+    """Boards where oracle plans are scarce."""
+    text_boards: int = 128
+    """Boards of every task in a step, for each form of the reply."""
+    picture_boards: int = 192
+    rollouts: int = 256
+    replay_boards: int = 48
+    steps: int | None = None
+    """Limits every stage, for tests."""
+    rate: float = 1e-3
+    distill_rate: float = 3e-4
+    muon: bool = True
+    watches: int = 6
+    """Points of the learning curves."""
+    extras: bool = True
+    """Whether the further questions are asked."""
+
+
+_SMOKE: Counts = {"frozen_lake": {3: 200}, "maze": {3: 200}, "mini_behaviour": {5: 200}}
+_FULL: Counts = {
+    "frozen_lake": {3: 8_000, 4: 20_000, 5: 40_000, 6: 60_000, 7: 80_000, 8: 100_000},
+    "maze": {3: 8_000, 4: 30_000, 5: 70_000, 6: 110_000},
+    "mini_behaviour": {5: 10_000, 6: 30_000},
+}
+
+PRESETS: Mapping[str, Preset] = {
+    "smoke": Preset(
+        "a few steps of everything on a CPU: shows that it runs, learns nothing",
+        "micro",
+        _SMOKE,
+        held_out=8,
+        text_seconds=1e9,
+        picture_seconds=1e9,
+        direct_seconds=1e9,
+        full_seconds=1e9,
+        extra_seconds=1e9,
+        seeds=2,
+        few=30,
+        text_boards=4,
+        picture_boards=4,
+        rollouts=8,
+        replay_boards=4,
+        steps=3,
+        watches=2,
+    ),
+    "full": Preset(
+        "the benchmark, for one GPU of the H100's class",
+        "base",
+        _FULL,
+        held_out=200,
+        text_seconds=100,
+        picture_seconds=70,
+        direct_seconds=20,
+        full_seconds=30,
+        extra_seconds=15,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to go on from the model that sees and can plan from words."""
+
+    name: str
+    mode: Mode
+    objective: str = ""
+    """A divergence of `vsp_gym_trl.losses`, or empty for fine-tuning on the oracle's plans."""
+    replay: bool = True
+    shown: bool = False
+    """Whether the teacher sees the reference plan."""
+    few: bool = False
+    """Whether it has only a few boards, with one plan each."""
+    perturbed: bool = False
+    """Whether pictures are perturbed (for arms that learn to see)."""
+    extra: bool = False
+    """Whether it belongs to the further questions."""
+    seed: int = 0
+
+
+def make_arms(preset: Preset) -> list[Arm]:
+    """All arms, those that matter first."""
+    matter = [
+        Arm("distilled, state then plan", "full", "reverse-kl"),
+        Arm("distilled", "direct", "reverse-kl"),
+    ]
+    arms = [
+        *matter,
+        Arm("MGSD's sampled objective", "direct", "sampled"),
+        Arm("MGSD's sampled objective", "direct", "sampled", replay=False),
+        Arm("distilled", "direct", "reverse-kl", replay=False),
+        Arm("fine-tuned on oracle plans", "direct"),
+        Arm("fine-tuned on oracle plans", "direct", replay=False),
+        Arm("distilled, state then plan", "full", "reverse-kl", replay=False),
+        Arm("MGSD's sampled objective, state then plan", "full", "sampled"),
+        Arm("fine-tuned on oracle plans, state then plan", "full"),
+        Arm("fine-tuned on oracle plans, state then plan", "full", replay=False),
+        *(replace(arm, seed=seed) for seed in range(1, preset.seeds) for arm in matter),
+    ]
+    if preset.extras:
+        arms += [
+            Arm("few boards: fine-tuned on oracle plans", "direct", few=True, extra=True),
+            Arm("few boards: distilled", "direct", "reverse-kl", few=True, extra=True),
+            Arm("teacher without the reference plan", "direct", "reverse-kl", extra=True),
+            Arm("teacher with the reference plan", "direct", "reverse-kl", shown=True, extra=True),
+            Arm("seeing, plain pictures", "state", extra=True),
+            Arm("seeing, perturbed pictures", "state", perturbed=True, extra=True),
+        ]
+    return arms
+
+
+@dataclass
+class Outcome:
+    """What an arm came to."""
+
+    arm: dict[str, Any]
+    scores: dict[str, Any] = field(default_factory=dict)
+    """By view, as `Pending.result` gives them."""
+    curve: dict[str, Any] = field(default_factory=dict)
+    watched: list[dict[str, float]] = field(default_factory=list)
+    """Seconds, and the share of optimal plans at that time."""
+
+
+class Run:
+    """One run of the benchmark."""
+
+    def __init__(self, preset: Preset, device: str, workers: int, seed: int, compiled: bool) -> None:
+        import torch
+
+        from vsp_gym_trl.lean.boards import executor
+        from vsp_gym_trl.lean.network import Network
+        from vsp_gym_trl.tiny import build_model, build_tokenizer
+
+        self.preset, self.seed = preset, seed
+        self.pool = executor(workers) if workers > 1 else None
+        self.tokenizer = build_tokenizer()
+        model = build_model(self.tokenizer, preset.model, seed=seed)
+        dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
+        self.model = model
+        self.network = Network(model, device, dtype, compiled=compiled)
+        self.device, self.dtype, self.compiled = device, dtype, compiled
+        self.began = time.perf_counter()
+        self.data: dict[str, TaskData] = {}
+        self.held_out: dict[str, TaskBoards] = {}
+        self.outcomes: list[Outcome] = []
+        self.stages: dict[str, Any] = {}
+        self._waiting: list[tuple[dict[str, Any], str, Any]] = []
+
+    def log(self, *words: object) -> None:
+        """Say what happens, and when."""
+        click.echo(f"[{time.perf_counter() - self.began:6.1f}] " + " ".join(map(str, words)))
+
+    # ---- data ---------------------------------------------------------------------------------------------
+
+    def make_data(self) -> None:
+        """Boards of all tasks, in all processes."""
+        from vsp_gym_trl.lean.boards import make_boards, make_prompts
+        from vsp_gym_trl.lean.training import TaskData
+
+        began = time.perf_counter()
+        how: dict[str, Any] = {"seed": self.seed, "device": self.device}
+        if self.pool:
+            how["map_jobs"] = self.pool.map
+        for name, counts in self.preset.counts.items():
+            book = make_prompts(name, self.tokenizer)
+            boards = make_boards(book, self.tokenizer, counts, "train", **how)
+            held_out = dict.fromkeys(counts, self.preset.held_out)
+            self.held_out[name] = make_boards(book, self.tokenizer, held_out, "test", distinct=True, **how)
+            self.data[name] = TaskData(
+                book, boards, self._patches(name, "classic", [boards, self.held_out[name]])
+            )
+            self.log(name, f"{len(boards):,} boards, {len(self.held_out[name])} held out")
+        self.stages["data"] = {
+            "seconds": time.perf_counter() - began,
+            "boards": sum(map(len, self._boards())),
+        }
+
+    def _boards(self) -> list[TaskBoards]:
+        return [task.boards for task in self.data.values()]
+
+    def _patches(self, name: str, theme: str, boards: Sequence[TaskBoards]) -> Any:
+        """The tiles of some boards in a theme, and in perturbed versions of it."""
+        from vsp_gym_trl.lean.boards import tile_patches
+
+        codes = sorted({code for some in boards for code in some.tiles.unique().tolist()})
+        wanted = PERTURBATIONS if theme == "classic" else ()
+        return tile_patches(
+            TASKS[name], codes, theme=theme, perturbations=wanted, device=self.device, dtype=self.dtype
+        )
+
+    # ---- stages -------------------------------------------------------------------------------------------
+
+    def prepare(self) -> None:
+        """What the arms need: the trainer, the judges, the views."""
+        from vsp_gym_trl.lean.evaluation import Evaluator
+        from vsp_gym_trl.lean.training import PERCEPTION, Part, Trainer, View
+
+        preset = self.preset
+        self.trainer = Trainer(self.network, self.data, self.tokenizer.eos_token_id, seed=self.seed)
+        self.evaluator = Evaluator(
+            self.trainer, self.tokenizer, self.held_out, executor=self.pool, batch=preset.rollouts
+        )
+        modes: tuple[Mode, ...] = ("direct", "full")
+        self.seeing: View = PERCEPTION
+        self.planning: dict[Mode, View] = {mode: View("student", mode) for mode in modes}
+        self.reading: dict[Mode, View] = {mode: View("text-student", mode) for mode in modes}
+        self.teaching = {
+            (mode, shown): View("teacher", mode, shown) for mode in modes for shown in (False, True)
+        }
+        words = {
+            mode: (*[self.reading[mode]] * 2, self.teaching[mode, False], self.teaching[mode, True])
+            for mode in modes
+        }
+        self.text_parts: list[Part] = [Part(views, preset.text_boards) for views in words.values()]
+        self.replay_parts: list[Part] = [
+            Part((PERCEPTION,), preset.replay_boards),
+            Part((*words["direct"], *words["full"]), preset.replay_boards),
+        ]
+
+    def learn(self, name: str, parts: Sequence[Part], seconds: float) -> None:
+        """A supervised stage on all boards."""
+        curve = self.trainer.run(
+            lambda: self.trainer.learn(parts),
+            seconds=seconds,
+            steps=self.preset.steps,
+            rate=self.preset.rate,
+            muon=self.preset.muon,
+        )
+        boards = curve.steps * sum(part.boards for part in parts) * len(self.data)
+        self.stages[name] = {**asdict(curve), "boards": boards}
+        last = {key: round(value, 3) for key, value in (curve.points or [{}])[-1].items()}
+        self.log(name, f"{curve.steps} steps, {boards / curve.seconds:,.0f} boards/s", last)
+
+    def base(self) -> None:
+        """Planning from words, then seeing: the model that every arm starts from."""
+        from vsp_gym_trl.lean.training import Part
+
+        self.learn("text", self.text_parts, self.preset.text_seconds)
+        self.score(self.stages["text"], *self.reading.values())
+        replay = [part._replace(boards=max(1, part.boards // 3)) for part in self.text_parts]
+        parts = [Part((self.seeing,), self.preset.picture_boards), *replay]
+        self.learn("pictures", parts, self.preset.picture_seconds)
+        self.start = self.network.weights.flat.clone()
+        self.teacher = self.network.weights.frozen()
+        self.stages["base"] = {}
+        self.score(
+            self.stages["base"],
+            self.seeing,
+            *self.planning.values(),
+            *self.reading.values(),
+            *self.teaching.values(),
+        )
+
+    def score(self, into: dict[str, Any], *views: View) -> None:
+        """Have the model's replies judged; `collect` puts the result `into["scores"]`."""
+        for view in views:
+            self._waiting.append((into.setdefault("scores", {}), _label(view), self.evaluator.start(view)))
+
+    def collect(self) -> None:
+        """Wait for the judges."""
+        for into, label, pending in self._waiting:
+            into[label] = pending.result()
+        self._waiting.clear()
+
+    # ---- arms ---------------------------------------------------------------------------------------------
+
+    def run_arm(self, arm: Arm) -> None:
+        """Start from the base model again, go on in one way and be judged."""
+        from vsp_gym_trl.losses import Objective
+
+        preset, trainer = self.preset, self.trainer
+        self.network.weights.load(self.start)
+        trainer.reseed(self.seed + 1000 * (arm.seed + 1))
+        outcome = Outcome(asdict(arm))
+        self.outcomes.append(outcome)
+        boards = self._few_boards() if arm.few else None
+        objective = Objective(arm.objective, guard=arm.objective != "sampled") if arm.objective else None
+        for task in self.data.values():
+            task.looks = len(task.patches) if arm.perturbed else 1
+
+        def step() -> dict[str, Any]:
+            numbers = {}
+            if objective:
+                numbers = trainer.distill(
+                    arm.mode, preset.rollouts, objective, self.teacher, shown=arm.shown, boards=boards
+                )
+            else:
+                numbers = trainer.learn([self._oracle_part(arm)], boards)
+            if arm.replay:
+                trainer.learn(self.replay_parts)
+            return numbers
+
+        watched: list[tuple[float, Any]] = []
+
+        def watch(curve: Curve) -> None:
+            pending = self.evaluator.start(self._view(arm), share=1 / 4)
+            watched.append((curve.seconds, pending))
+
+        curve = trainer.run(
+            step,
+            seconds=self._seconds(arm),
+            steps=preset.steps,
+            rate=preset.distill_rate,
+            muon=preset.muon,
+            every=10,
+            watch=watch,
+            watches=[i / preset.watches for i in range(preset.watches + 1)],
+        )
+        outcome.curve = asdict(curve)
+        into = {"scores": outcome.scores}
+        if arm.mode == "state":
+            self.score(into, self.seeing)
+            self._score_themes(outcome.scores)
+        else:
+            self.score(into, self.planning[arm.mode], self.seeing, self.reading[arm.mode])
+        measure = "state" if arm.mode == "state" else "optimal"
+        outcome.watched = [
+            {"seconds": seconds, measure: pending.result()[measure]["macro"]} for seconds, pending in watched
+        ]
+        last = {key: round(value, 3) for key, value in (curve.points or [{}])[-1].items()}
+        self.log(_title(arm), f"{curve.steps} steps", last, [round(w[measure], 3) for w in outcome.watched])
+
+    def _seconds(self, arm: Arm) -> float:
+        if arm.extra:
+            return self.preset.extra_seconds
+        return self.preset.full_seconds if arm.mode == "full" else self.preset.direct_seconds
+
+    def _view(self, arm: Arm) -> View:
+        return self.seeing if arm.mode == "state" else self.planning[arm.mode]
+
+    def _oracle_part(self, arm: Arm) -> Part:
+        from vsp_gym_trl.lean.training import Part
+
+        return Part((self._view(arm),), self.preset.rollouts)
+
+    def _few_boards(self) -> dict[str, TaskBoards]:
+        """A few boards with one plan each, the same number of every task, evenly over sizes."""
+        import torch
+
+        few = {}
+        for name, task in self.data.items():
+            each = max(1, self.preset.few // len(self.data) // len(self.preset.counts[name]))
+            sizes = torch.from_numpy(task.boards.sizes)
+            rows = [(sizes == size).nonzero()[:each, 0] for size in self.preset.counts[name]]
+            few[name] = task.boards.take(torch.cat(rows))
+        return few
+
+    def _score_themes(self, into: dict[str, Any]) -> None:
+        """Judge what the model sees on pictures in themes that it was never shown."""
+        for theme in HELD_OUT_THEMES:
+            looks = {
+                name: replace(task, patches=self._patches(name, theme, [self.held_out[name]]), looks=1)
+                for name, task in self.data.items()
+            }
+            pending = self.evaluator.start(self.seeing, looks=looks)
+            self._waiting.append((into, f"picture -> state, theme {theme}", pending))
+
+    # ---- boards larger than trained on --------------------------------------------------------------------
+
+    def score_larger(self, outcome: Outcome) -> None:
+        """Judge the present model on boards one size larger than it was trained on."""
+        from vsp_gym_trl.lean.boards import make_boards, make_prompts
+        from vsp_gym_trl.lean.evaluation import Evaluator
+        from vsp_gym_trl.lean.network import SIDE, Network
+        from vsp_gym_trl.lean.training import TaskData, Trainer, View
+
+        mode = outcome.arm["mode"]
+        for name, counts in self.preset.counts.items():
+            size = max(counts) + 1
+            side = max(size, SIDE)
+            book = make_prompts(name, self.tokenizer, side)
+            how: dict[str, Any] = {"map_jobs": self.pool.map} if self.pool else {}
+            boards = make_boards(
+                book,
+                self.tokenizer,
+                {size: self.preset.held_out},
+                "test",
+                distinct=True,
+                device=self.device,
+                **how,
+            )
+            self.network.weights.export(self.model)
+            network = Network(self.model, self.device, self.dtype, side=side)
+            data = {name: TaskData(book, boards, self._patches(name, "classic", [boards]))}
+            trainer = Trainer(network, data, self.tokenizer.eos_token_id)
+            evaluator = Evaluator(
+                trainer, self.tokenizer, {name: boards}, executor=self.pool, batch=self.preset.rollouts
+            )
+            for view in (View("student", mode), View("text-student", mode)):
+                self._waiting.append(
+                    (outcome.scores, f"{_label(view)}, {name} {size}", evaluator.start(view))
+                )
+
+    # ---- everything ---------------------------------------------------------------------------------------
+
+    def run(self, out: Path) -> dict[str, Any]:
+        """The whole benchmark; what is known is written after every arm."""
+        self.make_data()
+        began = time.perf_counter()
+        self.prepare()
+        self.base()
+        self.log("the model that arms start from is trained")
+        for arm in make_arms(self.preset):
+            self.run_arm(arm)
+            if self.preset.extras and arm == make_arms(self.preset)[0]:
+                self.score_larger(self.outcomes[-1])
+            self.save(out, time.perf_counter() - began)
+        self.collect()
+        return self.save(out, time.perf_counter() - began)
+
+    def save(self, out: Path, seconds: float) -> dict[str, Any]:
+        """Write what is known to `out / "learning.json"`."""
+        self._waiting = [item for item in self._waiting if not _take(item)]
+        result = {
+            "preset": asdict(self.preset),
+            "machine": {**machine(), **_device(self.device)},
+            "weights": len(self.network.weights),
+            "seconds": seconds,
+            "stages": self.stages,
+            "arms": [asdict(outcome) for outcome in self.outcomes],
+        }
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "learning.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        return result
+
+
+def _take(item: tuple[dict[str, Any], str, Any]) -> bool:
+    """Take a result if it is there."""
+    into, label, pending = item
+    if not pending.done():
+        return False
+    into[label] = pending.result()
+    return True
+
+
+def _label(view: View) -> str:
+    sees = "picture" if view.sees else "words and plan" if view.shown else "words"
+    role = "teacher: " if view.role == "teacher" else ""
+    return f"{role}{sees} -> {view.mode}"
+
+
+def _title(arm: Arm) -> str:
+    seed = f", seed {arm.seed}" if arm.seed else ""
+    return f"{arm.name}{' + replay' if arm.replay else ''}{seed}"
+
+
+def _device(device: str) -> dict[str, Any]:
+    import torch
+    import transformers
+
+    found = {"torch": torch.__version__, "transformers": transformers.__version__}
+    if device.startswith("cuda"):
+        memory = round(torch.cuda.max_memory_allocated() / 2**30, 1)
+        return {**found, "gpu": torch.cuda.get_device_name(), "peak memory in GiB": memory}
+    return found
+
+
+# ---- tables and curves ------------------------------------------------------------------------------------
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{100 * value:.1f}"
+
+
+def _score(scores: Mapping[str, Any], label: str, measure: str) -> float | None:
+    found = scores.get(label)
+    return None if found is None else float(found[measure]["macro"])
+
+
+def _lowest(scores: Mapping[str, Any], label: str, measure: str) -> float | None:
+    found = scores.get(label)
+    return None if found is None else min(value for key, value in found[measure].items() if key != "macro")
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The main table in Markdown: every arm's plans, and what it kept."""
+    heads = (
+        "arm",
+        "reply",
+        "replay",
+        "seed",
+        "s",
+        "optimal",
+        "lowest",
+        "success",
+        "state kept",
+        "words kept",
+    )
+    lines = [f"| {' | '.join(heads)} |", "|---|---|---|--:|--:|--:|--:|--:|--:|--:|"]
+    base = result["stages"]["base"].get("scores", {})
+    rows: list[tuple[str, str, str, str, str, Mapping[str, Any]]] = [
+        ("no distillation", mode, "", "", "0", base) for mode in ("direct", "full")
+    ]
+    for outcome in result["arms"]:
+        arm = outcome["arm"]
+        if arm["mode"] != "state":
+            seconds = f"{outcome['curve'].get('seconds', 0):.0f}"
+            replay = "yes" if arm["replay"] else "no"
+            rows.append((arm["name"], arm["mode"], replay, str(arm["seed"]), seconds, outcome["scores"]))
+    for name, mode, replay, seed, seconds, scores in rows:
+        reply, words = f"picture -> {mode}", f"words -> {mode}"
+        values = (
+            _score(scores, reply, "optimal"),
+            _lowest(scores, reply, "optimal"),
+            _score(scores, reply, "success"),
+            _score(scores, "picture -> state", "state"),
+            _score(scores, words, "optimal"),
+        )
+        kind = {"direct": "plan", "full": "state, plan"}[mode]
+        lines.append(f"| {' | '.join((name, kind, replay, seed, seconds, *map(_percent, values)))} |")
+    return "\n".join(lines)
+
+
+def sizes_table(result: Mapping[str, Any]) -> str:
+    """The arms that matter by task and size, in Markdown."""
+    chosen = [
+        (_title(Arm(**o["arm"])), o["scores"].get(f"picture -> {o['arm']['mode']}"))
+        for o in result["arms"]
+        if o["arm"]["objective"] == "reverse-kl" and o["arm"]["replay"] and not o["arm"]["extra"]
+    ]
+    chosen = [(name, found) for name, found in chosen if found]
+    if not chosen:
+        return ""
+    groups = [key for key in chosen[0][1]["optimal"] if key != "macro"]
+    lines = [f"| optimal, % | {' | '.join(groups)} |", f"|---|{'--:|' * len(groups)}"]
+    for name, found in chosen:
+        lines.append(f"| {name} | {' | '.join(_percent(found['optimal'][group]) for group in groups)} |")
+    return "\n".join(lines)
+
+
+def questions_table(result: Mapping[str, Any]) -> str:
+    """The further questions, in Markdown."""
+    lines = ["| what | measure | % |", "|---|---|--:|"]
+    for outcome in [{"arm": None, "scores": result["stages"]["base"].get("scores", {})}, *result["arms"]]:
+        arm = Arm(**outcome["arm"]) if outcome["arm"] else None
+        for label, found in outcome["scores"].items():
+            measure = "state" if "-> state" in label else "optimal"
+            known = "teacher" in label or "theme" in label or "," in label or (arm is not None and arm.extra)
+            if known:
+                name = _title(arm) if arm else "the model that arms start from"
+                lines.append(f"| {name} | {label}: {measure} | {_percent(found[measure]['macro'])} |")
+    return "\n".join(lines)
+
+
+def charts(result: Mapping[str, Any], out: Path) -> list[Path]:
+    """Learning curves of the arms as SVG files: one for each form of the reply."""
+    written = []
+    for mode, title in (("direct", "the plan alone"), ("full", "the state, then the plan")):
+        series = [
+            Series(
+                _title(Arm(**outcome["arm"])),
+                [(point["seconds"], 100 * point["optimal"]) for point in outcome["watched"]],
+            )
+            for outcome in result["arms"]
+            if outcome["arm"]["mode"] == mode and not outcome["arm"]["extra"] and not outcome["arm"]["seed"]
+        ]
+        if any(one.points for one in series):
+            path = out / f"learning-{mode}.svg"
+            words = f"Optimal plans from a picture, held-out boards, replies are {title}"
+            path.write_text(line_chart(words, "seconds of training", "%", series), encoding="utf-8")
+            written.append(path)
+    return written
+
+
+def report(result: Mapping[str, Any], out: Path) -> None:
+    """Print the tables, and write them and the curves to `out`."""
+    text = "\n\n".join(part for part in (table(result), sizes_table(result), questions_table(result)) if part)
+    (out / "learning.md").write_text(text + "\n", encoding="utf-8")
+    click.echo(text)
+    for path in charts(result, out):
+        click.echo(f"written: {path}")
+    click.echo(f"{result['seconds']:.0f} s after the data were there; {result['machine']}")
+
+
+def _changed(preset: Preset, changes: Sequence[str]) -> Preset:
+    """`preset` with fields changed as `NAME=VALUE` says."""
+    types = {f.name: type(getattr(preset, f.name)) for f in fields(preset)}
+    values: dict[str, Any] = {}
+    for change in changes:
+        name, _, value = change.partition("=")
+        if types.get(name) not in (int, float, bool, str, type(None)):
+            raise click.BadParameter(f"--set {name}: no such number; there are {', '.join(types)}")
+        try:
+            values[name] = json.loads(value) if types[name] is not str else value
+        except json.JSONDecodeError as error:
+            raise click.BadParameter(f"--set {change}: {error}") from error
+    return replace(preset, **values)
+
+
+@click.command()
+@click.option("--preset", type=click.Choice(list(PRESETS)), default="full", show_default=True)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), default=Path("learning"), show_default=True
+)
+@click.option("--device", default=None, help="Where to train; a GPU if there is one.")
+@click.option("--workers", type=click.IntRange(1), default=None, help="Processes; one fewer than cores.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a number of the preset.")
+@click.option("--from", "source", type=click.Path(exists=True, path_type=Path), help="Only report this file.")
+def command(
+    preset: str,
+    out: Path,
+    device: str | None,
+    workers: int | None,
+    seed: int,
+    changes: tuple[str, ...],
+    source: Path | None,
+) -> None:
+    """Learning from nothing: the modality gap, and how distillation closes it."""
+    out.mkdir(parents=True, exist_ok=True)
+    if source:
+        report(json.loads(source.read_text(encoding="utf-8")), out)
+        return
+    import os
+
+    import torch
+
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    workers = workers or max(1, (os.cpu_count() or 1) - 1)
+    run = Run(_changed(PRESETS[preset], changes), device, workers, seed, compiled=device.startswith("cuda"))
+    report(run.run(out), out)

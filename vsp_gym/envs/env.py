@@ -229,7 +229,8 @@ class PlanningEnv(gym.Env[Any, Any], Generic[LayoutT, StateT]):
             one of the two; `"state"` is a flat `uint8` vector of 0 and 1 (see `ObservationSpec.encode`).
         image_size: longer side of the picture in pixels.
         theme: name of the look, one of `vsp_gym.THEMES`.
-        layout: a fixed board for every episode, as a layout or the mapping of its `to_dict`.
+        layout: a fixed board for every episode, as a layout or the mapping of its `to_dict`, with which
+            `env.spec` can be written as JSON.
         on_violation: an illegal action does nothing (`"stay"`) or ends the episode (`"terminate"`).
         max_steps: steps until the episode is truncated; `4 * rows * cols` by default.
         render_mode: `"rgb_array"`, `"ansi"` or `"human"` (a window; needs the extra `human`).

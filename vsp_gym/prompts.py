@@ -398,9 +398,8 @@ def missing_templates(task: str | AnyPlanningTask) -> tuple[str, ...]:
 
 
 def _packages(task: AnyPlanningTask) -> list[str]:
-    specs = (
-        sys.modules[cls.__module__].__spec__ for cls in type(task).__mro__ if cls.__module__ != "builtins"
-    )
+    modules = (sys.modules.get(cls.__module__) for cls in type(task).__mro__ if cls.__module__ != "builtins")
+    specs = (getattr(module, "__spec__", None) for module in modules)
     return list(dict.fromkeys(spec.parent for spec in specs if spec is not None and spec.parent))
 
 

@@ -1,8 +1,9 @@
 """For authors of tasks and of tools: the conformance suite, and Hypothesis strategies.
 
 `check_task` checks that everything derived from a task's rules agrees: oracle, scores, tables,
-environments, text and pictures. The strategies draw layouts, states, plans and replies of any task
-for property-based tests of your own; they need Hypothesis, `check_task` does not.
+environments, text, pictures, keys, questions, statements and prompts. The strategies draw layouts, states,
+plans, replies, statements and answers of any task for property-based tests of your own; they need
+Hypothesis, `check_task` does not.
 
 ```python
 from hypothesis import given
@@ -20,24 +21,42 @@ def test_progress_is_a_share(layout, plan):
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
+import re
 import sys
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
 from vsp_gym.core import MOVES, Action, Cell, Layout, Plan, Transition, check_int
 from vsp_gym.envs import get_task
-from vsp_gym.envs.base import DIFFICULTIES, PlanningTask
+from vsp_gym.envs._statements import size_line
+from vsp_gym.envs.base import DIFFICULTIES, AnswerKind, PlanningTask, Statement
 from vsp_gym.envs.env import PlanningEnv
 from vsp_gym.envs.vector import VectorPlanningEnv
-from vsp_gym.errors import FormatError, LayoutError, VSPGymError
+from vsp_gym.errors import FormatError, LayoutError, UnknownNameError, VSPGymError
+from vsp_gym.perception import Question, asks, parse_statement, questions, read_answer, score_answer
 from vsp_gym.planning import VIOLATION_CODES, Solution, tabulate
-from vsp_gym.plans import format_plan
+from vsp_gym.plans import format_plan, parse_plan
+from vsp_gym.prompts import (
+    TASK_TEMPLATES,
+    ReplyForm,
+    Role,
+    build_messages,
+    check_student,
+    example_solution,
+    message_texts,
+    missing_templates,
+    summarize,
+    write_reply,
+)
 from vsp_gym.render import THEMES, render_rgb
 from vsp_gym.scoring import CONVENTIONS, rollout, score_plan
+from vsp_gym.symmetry import Board, board_key, images, orbit_key
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -49,6 +68,9 @@ PICTURE_SIZE = 96
 
 MAX_PICTURES = 200
 """How many states of a board `check_task` draws under each theme."""
+
+MAX_SPOKEN = 40
+"""About how many states of a board `check_task` asks every question about, and states in several ways."""
 
 SEQUENCES = 8
 """How many random action sequences `check_task` plays on each board."""
@@ -73,6 +95,7 @@ def check_task(
     sizes: Sequence[int] | None = None,
     boards: int = 3,
     seed: int = 0,
+    parts: Literal["present", "all"] = "present",
 ) -> None:
     """Check that all parts of a task agree with its rules and with each other.
 
@@ -85,18 +108,33 @@ def check_task(
     - Environments: rollout, table, `PlanningEnv` and `VectorPlanningEnv` agree step by step.
     - Text: a description is read back exactly, from every reachable state.
     - Pictures: different states give different tiles, encodings and pictures under every theme.
+    - Board form: boards are read back from their bytes; mirror images are boards as hard and share the
+      orbit key; different boards have different keys.
+    - Questions: in every state the true answers are of their kind, score as right, and others as wrong.
+    - Statements: a statement is read back exactly, from every reachable state and inside prose; without
+      one of its lines it states no other board.
+    - Prompts: they can be built for every role, form of reply and theme; what a student reads is the same
+      for every board, who reads words sees no picture, and replies as prompts want them are read back.
+
+    A task may lack the parts that only models need: `statement.py`, and the folder `prompts` with it. Then
+    statements or prompts are not checked, and questions are those that every task has. With `parts="all"`,
+    as for the tasks of the suite, a part that is missing is a problem.
 
     Args:
         task: a task or its name.
         sizes: sides of the boards; the smallest, the default one and one more by default.
         boards: boards of each size.
         seed: seed of the boards and of the action sequences.
+        parts: whether the task may lack the parts that only models need (`"present"`) or not (`"all"`).
 
     Raises:
         ConformanceError: listing what disagreed.
+        UnknownNameError: for another value of `parts`.
         VSPGymError: for a size that the task does not allow.
     """
     task = get_task(task)
+    if parts not in ("present", "all"):
+        raise UnknownNameError("parts", parts, ("present", "all"))
     boards = check_int(boards, "boards", 1, 1 << 20, VSPGymError)
     seed = check_int(seed, "seed", 0, (1 << 63) - 1, VSPGymError)
     if sizes is None:
@@ -104,6 +142,10 @@ def check_task(
         sizes = sorted({task.min_size, task.default_size, largest})
     sizes = [task.check_size(size) for size in sizes]
     problems = _problems("declarations", _check_declarations, task)
+    problems += _problems("questions", _check_asks, task)
+    if parts == "all":
+        problems += [f"parts: there is no {part}" for part in _missing_parts(task)]
+    checks = _board_checks(task)
     for size in sizes:
         where = f"size {size}"
         problems += _problems(f"generator, {where}", _check_generator, task, size, seed)
@@ -113,7 +155,7 @@ def check_task(
             except Exception as error:  # noqa: BLE001 (whatever a task raises is a finding)
                 problems.append(f"rules, {where}, board {number}: {_raised(error)}")
                 continue
-            for name, check in _BOARD_CHECKS.items():
+            for name, check in checks.items():
                 problems += _problems(f"{name}, {where}, board {number}", check, board)
     if problems:
         raise ConformanceError(task.title, problems)
@@ -140,6 +182,20 @@ def _raised(error: Exception) -> str:
     return f"raised {type(error).__name__}: {error}{place}"
 
 
+def _missing_parts(task: AnyPlanningTask) -> list[str]:
+    """The parts that only models need and that a task does not have."""
+    found = [f"prompts/{name}" for name in missing_templates(task)]
+    if not _has_statement(task):
+        found.insert(0, "statement")
+    if not task.questions.asks:
+        found.insert(0, "questions")
+    return found
+
+
+def _has_statement(task: AnyPlanningTask) -> bool:
+    return type(task.statement) is not Statement
+
+
 class _Board:
     """A generated board with all its reachable states, explored without the oracle."""
 
@@ -163,6 +219,15 @@ class _Board:
                     self.states.append(outcome.state)
                     if outcome.terminated:
                         self.rewards[outcome.state] = outcome.reward
+
+    @property
+    def some_states(self) -> list[Any]:
+        """The first state and others at equal distances, about `MAX_SPOKEN`."""
+        return self.states[:: -(-len(self.states) // MAX_SPOKEN)]
+
+    def others(self, count: int) -> list[Layout]:
+        """Further boards of the same size."""
+        return [self.task.generator.sample(self.rng, self.layout.rows) for _ in range(count)]
 
     def sequences(self) -> list[Plan]:
         """Random plans; every other action is an optimal one, so that many of them reach the end."""
@@ -227,6 +292,9 @@ def _check_generator(task: AnyPlanningTask, size: int, seed: int) -> Iterator[st
             yield f"{asked}: the generator's solution needs {distance} steps, a fresh one {fresh}"
         elif difficulty not in (None, task.generator.difficulty(size, distance)):
             yield f"{asked}: {distance} steps are {task.generator.difficulty(size, distance)}"
+        straight = task.generator.straight_length(layout)
+        if distance is not None and not 1 <= straight <= distance:
+            yield f"{asked}: {distance} steps suffice, but {straight} were nothing in the way"
     if not drawn:
         yield "no board of any difficulty"
 
@@ -447,14 +515,199 @@ def _doubles(what: str, states: list[Any], key: Callable[[Any], Hashable]) -> It
             yield f"{other} and {state} have the same {what}"
 
 
-_BOARD_CHECKS: dict[str, Callable[[_Board], Iterator[str]]] = {
-    "layout": _check_layout,
-    "rules": _check_rules,
-    "oracle": _check_oracle,
-    "environments": _check_environments,
-    "text": _check_text,
-    "pictures": _check_pictures,
+def _check_form(board: _Board) -> Iterator[str]:
+    task, layout, form = board.task, board.layout, board.task.generator.form
+    encoded = form.encode(layout)
+    rows, cols, ground, *marks = encoded
+    cells = rows * cols
+    if form.encode(layout) != encoded or form.decode(encoded) != layout:
+        yield f"the bytes of {layout} are read as {form.decode(encoded)}"
+    if (rows, cols) != (layout.rows, layout.cols) or len(ground) != cells or not max(marks) < cells:
+        yield f"{layout} has the bytes {encoded}, which do not fit its size"
+        return
+    turned, orbit = images(form, encoded), orbit_key(task.name, form, encoded)
+    for image in turned:
+        if orbit_key(task.name, form, image) != orbit:
+            yield f"{encoded} and its mirror image {image} have different orbit keys"
+    for image in turned[:_FLIPS]:
+        mirrored = task.layout_type.from_dict(form.decode(image).to_dict())
+        distance, expected = Solution(task, mirrored).distance(), board.solution.distance()
+        if form.encode(mirrored) != image or distance != expected:
+            yield f"a mirror image of {layout} is {mirrored}, with {distance} steps instead of {expected}"
+    starts = [cell for cell in task.generator.sites(ground) if cell != encoded.target]
+    others = [Board(rows, cols, ground, encoded.target, start) for start in starts]
+    for other in (*others, *map(form.encode, board.others(4))):
+        if (board_key(task.name, other) == board_key(task.name, encoded)) is not (other == encoded):
+            yield f"{encoded} and {other} are different boards with one key, or one board with two"
+        if (orbit_key(task.name, form, other) == orbit) is not (other in turned):
+            yield f"{encoded} and {other} are different boards with one orbit key, or mirrored with two"
+
+
+_FLIPS = 4
+"""How many of the mirror images, the first ones, every task has: some turn things that cannot be turned."""
+
+
+def _check_asks(task: AnyPlanningTask) -> Iterator[str]:
+    names = [ask.name for ask in asks(task)]
+    for ask in asks(task):
+        if not (ask.name.isidentifier() and ask.name == ask.name.lower()) or names.count(ask.name) > 1:
+            yield f"the name {ask.name!r} is not snake case, or not unique"
+        if ask.kind not in get_args(AnswerKind):
+            yield f"{ask.name} has the kind {ask.kind!r}; allowed: {', '.join(get_args(AnswerKind))}"
+        if not ask.prompt.strip():
+            yield f"{ask.name} asks nothing"
+
+
+def _check_questions(board: _Board) -> Iterator[str]:
+    task, layout = board.task, board.layout
+    for state in board.some_states:
+        for question, again in zip(questions(task, layout, state), questions(task, layout, state)):
+            for problem in _answer_problems(question, again, layout):
+                yield f"{question.name} in {state}: {problem}"
+
+
+def _answer_problems(question: Question, again: Question, layout: Layout) -> Iterator[str]:
+    gold = question.gold
+    if again.gold != gold:
+        yield f"two answers, {gold} and {again.gold}"
+    for reply in (question.answer, question.reply, f"I look closely.\n{question.reply}"):
+        score = score_answer(question, reply)
+        if not score.correct or score.answer != question.answer:
+            yield f"the true answer {gold} in {reply!r:.80} is read as {score.answer or score.reason}"
+            return
+    read = read_answer(question, question.reply)
+    if type(read) is not type(gold):
+        yield f"the answer {gold} is of type {type(gold).__name__}, not {type(read).__name__}"
+    for cell in re.findall(r"\((\d+), (\d+)\)", question.answer):
+        if not (int(cell[0]) < layout.rows and int(cell[1]) < layout.cols):
+            yield f"the answer {gold} has the cell ({cell[0]}, {cell[1]}), which is not on the board"
+    for value in _ANSWERS[question.kind](min(question.actions)):
+        other = replace(question, gold=value)
+        score = score_answer(question, other.reply)
+        if score.answer != other.answer or score.correct is not (value == gold):
+            yield f"the answer {other.reply} is judged as {score}; the true one is {gold}"
+
+
+_ANSWERS: dict[AnswerKind, Callable[[Action], tuple[Any, ...]]] = {
+    "int": lambda action: (0, 1),
+    "size": lambda action: ((1, 2), (2, 1)),
+    "cell": lambda action: (None, Cell(0, 0), Cell(0, 1)),
+    "cells": lambda action: (frozenset(), frozenset({Cell(0, 0)})),
+    "actions": lambda action: (frozenset(), frozenset({action})),
+    "directions": lambda action: ({Cell(0, 0): frozenset()}, {Cell(0, 0): frozenset({action})}),
+    "yes_no": lambda action: (True, False),
 }
+"""Some answers of each kind, of which at most one is true; the argument is an action of the task."""
+
+
+def _check_statements(board: _Board) -> Iterator[str]:
+    task, layout, view = board.task, board.layout, board.task.statement
+    for state in board.states:
+        text = view.state(layout, state)
+        if view.state(layout, state) != text:
+            yield f"two statements of {state}"
+        if not text.startswith(f"{size_line(layout.rows, layout.cols)}\n") or text != text.strip():
+            yield f"the statement of {state} does not begin with the size, or has white space at its end"
+        if view.parse(text) != (layout, state):
+            yield f"the statement of {state} is read as {view.parse(text)}"
+    for state in board.some_states:
+        text, plan = view.state(layout, state), board.solution.plan(state) or task.actions
+        for how, frame in _SETTINGS.items():
+            found = parse_statement(task, frame(text, _spoken(task, plan)))
+            if (found.layout, found.state) != (layout, state):
+                yield f"the statement of {state} {how} is read as {found}"
+    lines = view.state(layout, board.states[-1]).split("\n")
+    partial_texts = ["\n".join(lines[:number]) for number in range(len(lines))]
+    partial_texts += ["\n".join(lines[:number] + lines[number + 1 :]) for number in range(len(lines))]
+    for text in ("\n", "board", "?" * 99, *partial_texts):
+        found = parse_statement(task, text)
+        if found.layout is not None and view.state(found.layout, found.state) != text:
+            yield f"{text!r:.120}, from which a line is missing, is read as {found}"
+
+
+def _spoken(task: AnyPlanningTask, plan: Plan) -> str:
+    """A plan as replies give it after a statement."""
+    return f"Plan: {summarize(plan)}.\n<answer>{format_plan(plan, task)}</answer>"
+
+
+_SETTINGS: dict[str, Callable[[str, str], str]] = {
+    "before a plan": lambda text, plan: f"{text}\n{plan}",
+    "between sentences": lambda text, plan: f"I look at it.\n\n{text}\n\nSo I go around.\n{plan}",
+    "after thoughts": lambda text, plan: f"<think>Size: 1 x 1</think>\n{text}\n{plan}",
+    "in a code block": lambda text, plan: f"```\n{text}\n```\n{plan}",
+    "with CRLF": lambda text, plan: text.replace("\n", "\r\n"),
+}
+"""What stands around a statement in a reply; the arguments are the statement and a plan in words."""
+
+
+def _check_prompts(board: _Board) -> Iterator[str]:
+    task, layout = board.task, board.layout
+    (other,) = board.others(1)
+    build = partial(build_messages, task, image_size=PICTURE_SIZE, form="hf-template")
+    for role, reply in itertools.product(get_args(Role), get_args(ReplyForm)):
+        messages = build(layout, role=role, reply=reply)
+        pictures = sum(part["type"] == "image" for message in messages for part in message["content"])
+        if pictures != (role not in _WORD_READERS):
+            yield f"the {role} gets {pictures} pictures"
+    build(layout, role="teacher", reference_plan=board.solution.plan())
+    for theme in THEMES:
+        student = build(layout, theme=theme)
+        check_student(task, layout, student, theme=theme)
+        same_example = example_solution(task, layout).layout == example_solution(task, other).layout
+        if same_example and message_texts(build(other, theme=theme)) != message_texts(student):
+            yield f"under the theme {theme}, a student's text is not the same for two boards"
+    for mine, theirs in zip(questions(task, layout), questions(task, other)):
+        texts = [message_texts(build(layout, role="perception", question=mine))]
+        texts.append(message_texts(build(other, role="perception", question=theirs)))
+        if texts[0] != texts[1]:
+            yield f"the text of the question {mine.name} is not the same for two boards"
+    asked = "\n".join(message_texts(build(layout, role="perception")))
+    labels = {line.partition(":")[0] for text in _statements_of(board) for line in text if ":" in line}
+    for label in sorted(labels):
+        if f"\n{label}:" not in asked:
+            yield f"statements have a line {label!r}, which prompts do not ask for"
+    yield from _check_targets(board)
+
+
+_WORD_READERS = ("text-student", "teacher")
+"""The roles that must not see a picture."""
+
+
+def _statements_of(board: _Board) -> list[list[str]]:
+    """The lines of statements of the board."""
+    return [board.task.statement.state(board.layout, state).split("\n") for state in board.some_states]
+
+
+def _check_targets(board: _Board) -> Iterator[str]:
+    """Whether the replies that models are to give are read back."""
+    task = board.task
+    for solution in (board.solution, example_solution(task)):
+        plan = solution.plan() or ()
+        reply = write_reply(task, solution.layout, plan=plan)
+        parsed, found = parse_plan(reply, task), parse_statement(task, reply)
+        if parsed.actions != plan:
+            yield f"the plan {format_plan(plan, task)} of the reply {reply!r} is read as {parsed}"
+        if found.layout != solution.layout:
+            yield f"the board of the reply {reply!r} is read as {found}"
+
+
+def _board_checks(task: AnyPlanningTask) -> dict[str, Callable[[_Board], Iterator[str]]]:
+    """The checks of each board, for the parts that the task has."""
+    checks: dict[str, Callable[[_Board], Iterator[str]]] = {
+        "layout": _check_layout,
+        "rules": _check_rules,
+        "oracle": _check_oracle,
+        "environments": _check_environments,
+        "text": _check_text,
+        "pictures": _check_pictures,
+        "form": _check_form,
+        "questions": _check_questions,
+    }
+    if _has_statement(task):
+        checks["statements"] = _check_statements
+    if len(missing_templates(task)) < len(TASK_TEMPLATES):
+        checks["prompts"] = _check_prompts
+    return checks
 
 
 # ---------------------------------------------------------------------------------------------
@@ -546,6 +799,63 @@ def replies(task: str | AnyPlanningTask) -> SearchStrategy[tuple[str, Plan | Non
         st.tuples(st.text(st.characters(categories=["Lo", "So"], exclude_characters=_ARROWS)), st.none()),
     )
 
+
+def statements(task: str | AnyPlanningTask) -> SearchStrategy[tuple[str, tuple[Any, Any] | None]]:
+    """Pairs of a model's reply and the `(layout, state)` that `parse_statement` must find; None if none.
+
+    The replies with a board state it as `state_statement` does, with prose around; the others are empty,
+    refuse, or leave out everything but the size.
+    """
+    _need_hypothesis()
+    from hypothesis import strategies as st
+
+    task = get_task(task)
+    stated = st.tuples(states(task), plans(task, 9).filter(bool), st.sampled_from(list(_SETTINGS.values())))
+    return st.one_of(
+        stated.map(
+            lambda drawn: (drawn[2](task.statement.state(*drawn[0]), _spoken(task, drawn[1])), drawn[0])
+        ),
+        st.tuples(st.sampled_from(["", "Size: 4 x 4", *_hostile(task)]), st.none()),
+    )
+
+
+def answers(task: str | AnyPlanningTask) -> SearchStrategy[tuple[Question, str, bool | None]]:
+    """Triples of a question, a reply, and whether `score_answer` must find it correct; None if unreadable.
+
+    Wrong replies give the true answer of another board or state.
+    """
+    _need_hypothesis()
+    from hypothesis import strategies as st
+
+    task = get_task(task)
+    number = st.integers(0, len(asks(task)) - 1)
+    pairs = st.tuples(states(task), states(task), number).map(
+        lambda drawn: tuple(questions(task, *board)[drawn[2]] for board in drawn[:2])
+    )
+    frames = st.sampled_from(_ANSWER_FRAMES)
+    return pairs.flatmap(
+        lambda pair: st.one_of(
+            st.tuples(st.just(pair[0]), frames.map(lambda frame: frame(pair[0].answer)), st.just(True)),
+            st.tuples(
+                st.just(pair[0]),
+                frames.map(lambda frame: frame(pair[1].answer)),
+                st.just(bool(pair[1].gold == pair[0].gold)),
+            ),
+            st.tuples(st.just(pair[0]), st.sampled_from(_NO_ANSWERS), st.none()),
+        )
+    )
+
+
+_ANSWER_FRAMES: tuple[Callable[[str], str], ...] = (
+    lambda answer: answer,
+    lambda answer: f"<answer>{answer}</answer>",
+    lambda answer: f"I look at it.\n<answer>\n{answer}\n</answer>\n",
+    lambda answer: f"<think>none</think><answer>(7, 7)</answer> No: <answer>{answer}</answer>",
+)
+"""What a reply puts around an answer."""
+
+_NO_ANSWERS = ("", " \n", "<answer></answer>", "I cannot see it.", "\x00\ud800", "<think>none", "?" * 99)
+"""Replies that answer no question."""
 
 _ARROWS = "←↓→↑"
 """The moves in the order of their numbers."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from fourth_task.form import KeyDoorForm, ground_of
 from fourth_task.rules import KeyDoorLayout, KeyDoorRules, KeyDoorState
-from vsp_gym.core import Cell
+from vsp_gym.core import DELTAS, Cell
 from vsp_gym.envs.base import Generator
 
 
@@ -33,14 +33,11 @@ class KeyDoorGenerator(Generator[KeyDoorLayout, KeyDoorState]):
         return KeyDoorState(cell)
 
     def straight_length(self, layout: KeyDoorLayout) -> int:
-        """To a cell beside the key, PICK, and on to the goal, as if there were no wall."""
-        (row, col), (goal_row, goal_col), (key_row, key_col) = layout.start, layout.goal, layout.key
-        beside = [
-            (key_row - 1, key_col),
-            (key_row + 1, key_col),
-            (key_row, key_col - 1),
-            (key_row, key_col + 1),
-        ]
+        """Straight to the goal; if the wall divides them, by a cell beside the key, and PICK."""
+        (row, col), (goal_row, goal_col) = layout.start, layout.goal
+        if (col < layout.door.col) == (goal_col < layout.door.col):
+            return abs(goal_row - row) + abs(goal_col - col)
+        beside = [(layout.key.row + dr, layout.key.col + dc) for dr, dc in DELTAS]
         return 1 + min(
             abs(r - row) + abs(c - col) + abs(r - goal_row) + abs(c - goal_col)
             for r, c in beside

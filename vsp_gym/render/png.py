@@ -79,7 +79,7 @@ def encode_png(pixels: npt.NDArray[np.uint8], palette: tuple[int, ...] | None = 
             b"\x89PNG\r\n\x1a\n",
             _chunk(b"IHDR", header),
             color_chunk,
-            _chunk(b"IDAT", zlib.compress(lines, COMPRESSION)),
+            _chunk(b"IDAT", zlib.compress(lines.data, COMPRESSION)),
             _chunk(b"IEND", b""),
         )
     )

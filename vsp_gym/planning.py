@@ -103,6 +103,9 @@ class Solution(Generic[LayoutT, StateT]):
             outcomes = [transition(layout, state, action) for action in actions]
             row = []
             for after, reward, terminated, violation in outcomes:
+                if violation is not None:  # which leaves the state as it was
+                    row.append(s)
+                    continue
                 t = index.get(after)
                 if t is None:
                     t = index[after] = len(states)
@@ -113,8 +116,7 @@ class Solution(Generic[LayoutT, StateT]):
                     if reward > 0:
                         goals.append(t)
                 row.append(t)
-                if violation is None:
-                    predecessors[t].append(s)
+                predecessors[t].append(s)
             self.transitions.append(outcomes)
             self.successors.append(row)
         for t in final.intersection(range(starts)):  # explored before it was known to be final
@@ -222,7 +224,7 @@ class Solution(Generic[LayoutT, StateT]):
         return TransitionTable(tuple(self.states), after, reward, terminated, violation)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)  # the solution of a lake of 64x64 cells takes 1.4 MB
 def _solve(task: AnyTask, layout: Layout) -> Solution[Any, Any]:
     return Solution(task, layout)
 

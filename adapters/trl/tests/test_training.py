@@ -96,6 +96,7 @@ def test_sft_learns_and_its_folder_loads(
     history = trainer.state.log_history
     losses = [entry["loss"] for entry in history if "loss" in entry]
     assert float(losses[-1]) < float(losses[0])
+    assert any(entry.get("tokens_per_second", 0) > 0 for entry in history)
     found = [entry for entry in history if "eval_image-plan" in entry]
     assert len(found) == 2
     assert found[0]["eval_perception_cut"] == 1.0
@@ -257,6 +258,8 @@ def test_opcd_takes_steps_and_its_folder_loads(
         assert any(not torch.equal(before[name], after[name]) for name in before)
         assert all(torch.equal(teacher[n], w) for n, w in trainer.teacher_model.named_parameters())
     load_model(tmp_path)
+    assert "Divergence" in (tmp_path / "curves.svg").read_text()
+    assert any(entry.get("tokens_per_second", 0) > 0 for entry in trainer.state.log_history)
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(micro: Path, make_boards: Boards, tmp_path: Path) -> None:

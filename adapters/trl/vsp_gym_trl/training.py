@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from vsp_gym.records import read_samples
 from vsp_gym_trl.data import Board, OpcdRow, Reader, SftRow
 from vsp_gym_trl.evaluation import VIEWS, Generator, Score, View, evaluate
 from vsp_gym_trl.processing import ImageProcessor
+from vsp_gym_trl.report import write_curves
 
 TrainerT = TypeVar("TrainerT", bound=Trainer)
 
@@ -185,6 +187,17 @@ class BoardTrainer(Trainer):  # type: ignore[misc]
     """
 
     board_evaluation: BoardEvaluation | None = None
+    _last_log: tuple[float, float] | None = None
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, and add how many tokens a second went through since the last time."""
+        if "loss" in logs:
+            counts = self.state.num_input_tokens_seen, getattr(self, "_total_train_tokens", 0)
+            now, tokens = time.perf_counter(), float(max(counts))
+            if self._last_log is not None and tokens > self._last_log[1]:
+                logs["tokens_per_second"] = (tokens - self._last_log[1]) / (now - self._last_log[0])
+            self._last_log = now, tokens
+        super().log(logs, start_time)
 
     def evaluate(
         self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval"
@@ -216,11 +229,14 @@ class BoardTrainer(Trainer):  # type: ignore[misc]
 
 
 def save_final(trainer: Trainer) -> None:
-    """Write a trained model and its processor to the trainer's folder, so that it loads like any model.
+    """Write a trained model, its processor and its curves to the trainer's folder.
 
-    Adapters are merged into the model, and written to the folder `adapter` in it as well.
+    The folder loads like any model's: adapters are merged, and written to the folder `adapter` in it as well.
     """
     out = Path(trainer.args.output_dir)
+    if trainer.is_world_process_zero():
+        out.mkdir(parents=True, exist_ok=True)
+        write_curves(out, trainer.state.log_history, f"{trainer._name}: {out.name}")
     model = trainer.accelerator.unwrap_model(trainer.model)
     if not isinstance(model, PeftModel):
         trainer.save_model(str(out))

@@ -28,7 +28,7 @@ from vsp_gym.symmetry import Board, Orbits, board_key
 LISTED = 60_000
 """A space of up to this many boards (solvable or not) is listed, which takes a second or two."""
 
-CONFIDENCE = 1e-6
+CONFIDENCE = 1e-4
 """Chance that a lower bound is too high."""
 
 DRAWS = 4000
@@ -176,13 +176,13 @@ def birthday_bound(
     wanted: int | None = None,
     exclude: frozenset[str] = frozenset(),
 ) -> Capacity:
-    """A lower bound from the equal pairs among boards drawn at random; it is wrong once in a million.
+    """A lower bound from the equal pairs among boards drawn at random; it is wrong once in ten thousand.
 
     If the bound is lower than `wanted`, up to eight times as many boards are drawn before it stands.
     Boards whose orbit keys are in `exclude` do not count.
     """
     log = -math.log(CONFIDENCE)
-    draws = DRAWS if wanted is None else max(FEWEST, math.isqrt(math.ceil(5 * log * wanted / SPARE)))
+    draws = DRAWS if wanted is None else max(FEWEST, math.isqrt(math.ceil(2 * log * wanted / SPARE)) + 2)
     most = draws << DOUBLINGS
     rng = np.random.default_rng([size, 1])
     among = TargetsIn(name, generator, size, where)
@@ -205,8 +205,8 @@ def birthday_bound(
             pairs += seen[key]
             seen[key] += 1
             drawn += 1
-        # Chernoff: a Poisson number with this mean is `pairs` or less once in 1 / CONFIDENCE times.
-        mean = pairs + log + math.sqrt(log * log + 2 * log * pairs)
+        # A Poisson number with this mean is `pairs` or less once in 1 / CONFIDENCE times (Chernoff).
+        mean = pairs + log + math.sqrt(log * log + 2 * log * pairs) if pairs else log
         bound = max(len(seen), int(drawn * (drawn - 1) / 2 / mean))
         count = int(bound * SPARE)
         if wanted is None or count >= wanted or draws >= most:

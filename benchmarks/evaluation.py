@@ -174,7 +174,8 @@ def watch(tally):
 
 total = int(sys.argv[3])
 boards = draw_boards([get_task("maze")], [3, 4, 5, 6], total // 4, 0)
-run(Evaluation(), boards, load_model("openai:stub", base_urls=[sys.argv[1]]), Path(sys.argv[2]), progress=watch)
+model = load_model("openai:stub", base_urls=[sys.argv[1]])
+run(Evaluation(), boards, model, Path(sys.argv[2]), progress=watch)
 """
 
 

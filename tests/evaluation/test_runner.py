@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import os
 import signal
@@ -20,7 +21,7 @@ from evaluation.misbehaving_server import SCRIPT, MisbehavingServer
 from vsp_gym import get_task, shortest_plan
 from vsp_gym.cli import main
 from vsp_gym.errors import FormatError, VSPGymError
-from vsp_gym.evaluation.conditions import WHOLE_STATE, Evaluation, Perturbation, draw_boards
+from vsp_gym.evaluation.conditions import WHOLE_STATE, Evaluation, Perturbation, draw_boards, read_boards
 from vsp_gym.evaluation.dispatch import Dispatcher, Patience
 from vsp_gym.evaluation.journal import Journal, read_rows
 from vsp_gym.evaluation.models import ModelError, Reply, Request, load_model
@@ -106,7 +107,7 @@ def test_a_picture_is_seen_exactly_where_it_should_be(tmp_path: Path) -> None:
 def test_axes_multiply_for_pictures_only(tmp_path: Path) -> None:
     evaluation = Evaluation(
         modalities=("image", "text"),
-        themes=("classic", "dark"),
+        themes=("classic", "blueprint"),
         perturbations=(None, Perturbation("noise", 2)),
         samples=2,
     )
@@ -115,7 +116,7 @@ def test_axes_multiply_for_pictures_only(tmp_path: Path) -> None:
     rows = [row for row in _rows(tmp_path) if row["board"] == "maze-3-0"]
     shown = {(row["modality"], row["theme"], row["perturbation"], row["sample"]) for row in rows}
     assert len(rows) == len(shown) == 2 * (4 + 1)
-    assert ("image", "dark", "noise:2", 1) in shown
+    assert ("image", "blueprint", "noise:2", 1) in shown
     assert ("text", None, None, 0) in shown
     pictures = {
         json.dumps(request.messages)
@@ -524,11 +525,11 @@ def _command(*arguments: str) -> list[str]:
 _SLOW_MODEL = "import time\ndef reply(messages):\n    time.sleep(0.05)\n    return '<answer>R</answer>'\n"
 
 
-def _slow_run(folder: Path) -> list[str]:
+def _slow_run(folder: Path, boards: int) -> list[str]:
     (folder / "slow_model.py").write_text(_SLOW_MODEL)
     return _command(
         *("--model", "python:slow_model:reply", "--task", "maze", "--sizes", "3", "--modality", "text"),
-        *("--boards", "60", "--concurrency", "3", "--out", str(folder / "run")),
+        *("--boards", str(boards), "--concurrency", "3", "--out", str(folder / "run")),
     )
 
 
@@ -541,7 +542,7 @@ def _wait_for_rows(path: Path, number: int) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
 def test_kill_9_loses_at_most_the_requests_in_flight(tmp_path: Path) -> None:
-    command, path = _slow_run(tmp_path), tmp_path / "run/results.jsonl"
+    command, path = _slow_run(tmp_path, 60), tmp_path / "run/results.jsonl"
     keys: set[str] = set()
     for stop in (5, 20):
         process = subprocess.Popen(command, cwd=tmp_path)
@@ -560,16 +561,19 @@ def test_kill_9_loses_at_most_the_requests_in_flight(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
 def test_ctrl_c_ends_in_good_order(tmp_path: Path) -> None:
-    command = _slow_run(tmp_path)
-    process = subprocess.Popen(
+    command = _slow_run(tmp_path, 5000)
+    with subprocess.Popen(
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    _wait_for_rows(tmp_path / "run/results.jsonl", 3)
-    second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert second.returncode == 2
-    assert "another run is writing" in second.stderr
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    ) as process:
+        try:
+            _wait_for_rows(tmp_path / "run/results.jsonl", 3)
+            second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert second.returncode == 2
+            assert "another run is writing" in second.stderr
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 3
     assert "interrupted by SIGINT" in out
     assert "Traceback" not in err
@@ -622,13 +626,28 @@ def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...], words: str) -> 
 
 
 def test_data_sets_are_evaluated_with_their_own_pictures(tmp_path: Path) -> None:
-    data = tmp_path / "data"
+    data, out = tmp_path / "data", tmp_path / "run"
     made = CliRunner().invoke(
         main,
-        ["generate", "--task", "maze", "--sizes", "4", "--test", "3", "--theme", "dark", "--out", str(data)],
+        [
+            *("generate", "--task", "maze", "--sizes", "4", "--count", "3", "--split", "test"),
+            *("--theme", "blueprint", "--image-size", "128", "--out", str(data)),
+        ],
     )
-    if made.exit_code:
-        pytest.skip(made.output)
+    assert made.exit_code == 0, made.output
+    model = Scripted(_solve)
+    run(Evaluation(modalities=("image", "text")), read_boards(data), model, out)
+    rows = _rows(out)
+    assert {row["theme"] for row in rows if row["modality"] == "image"} == {"blueprint"}
+    pictures = {base64.b64encode(path.read_bytes()).decode() for path in data.rglob("*.png")}
+    sent = {
+        request.messages[1]["content"][0]["image_url"]["url"].partition(",")[2]
+        for request in model.requests
+        if isinstance(request.messages[1]["content"], list)
+    }
+    assert sent == pictures
+    assert len(sent) == 3
+    assert all(row["score"]["success"] for row in rows)
 
 
 def test_dispatcher_spreads_pauses() -> None:

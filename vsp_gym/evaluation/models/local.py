@@ -114,11 +114,16 @@ def _load_processor(path: str) -> Any:
     from transformers import AutoConfig, AutoProcessor
 
     try:
-        return AutoProcessor.from_pretrained(path)
+        processor = AutoProcessor.from_pretrained(path)
     except ImportError:
-        if AutoConfig.from_pretrained(path).model_type != "qwen3_vl":
-            raise VSPGymError(f"hf:{path} needs torchvision: pip install torchvision") from None
+        processor = None
+    if hasattr(processor, "image_processor"):  # without torchvision it may be a mere tokenizer
+        return processor
+    if AutoConfig.from_pretrained(path).model_type == "qwen3_vl":
         return image_only_processor().from_pretrained(path)
+    raise VSPGymError(
+        f"hf:{path} has no processor for pictures; it may need torchvision: pip install torchvision"
+    )
 
 
 def image_only_processor() -> Any:

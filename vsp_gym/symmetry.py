@@ -20,7 +20,7 @@ from typing import Any, ClassVar, Generic, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from vsp_gym.core import LayoutT
+from vsp_gym.core import Cell, LayoutT, trusted
 
 POSITIONS = 1 << 64
 """An orbit's position is an integer from 0 to one less than this."""
@@ -89,6 +89,11 @@ class BoardForm(Generic[LayoutT]):
         """
         raise NotImplementedError
 
+    def with_start(self, layout: LayoutT, start: int) -> LayoutT:
+        """A layout of the task with another start, which must be right as well."""
+        cell = Cell(*divmod(start, layout.cols))
+        return trusted(type(layout), **{**layout.__dict__, "start": cell})
+
 
 @lru_cache(maxsize=64)
 def _images(rows: int, cols: int) -> tuple[tuple[int, ...], ...]:
@@ -152,9 +157,11 @@ class Orbits:
         self._head = _header(name, rows, cols) + self._least
         self._cells = rows * cols
 
+        self._words = struct.unpack(f"<{self._cells}Q", hashlib.shake_128(self._head).digest(8 * self._cells))
+
     def positions(self) -> list[int]:
         """For each cell as the target, the position (below `POSITIONS`) of the board's orbit."""
-        words = struct.unpack(f"<{self._cells}Q", hashlib.shake_128(self._head).digest(8 * self._cells))
+        words = self._words
         if len(self._stabiliser) == 1:
             return [words[cell] for cell in self._stabiliser[0]]
         return [words[min(cells)] for cells in zip(*self._stabiliser)]
@@ -162,10 +169,8 @@ class Orbits:
     def key(self, target: int, start: int) -> str:
         """The orbit key of a board: 32 hexadecimal digits; the first 16 are its position."""
         least = min((image[target], image[start]) for image in self._stabiliser)
-        words = hashlib.shake_128(self._head).digest(8 * (least[0] + 1))
-        position = int.from_bytes(words[-8:], "little")
         rest = hashlib.blake2b(self._head + struct.pack("<HH", *least), digest_size=8).hexdigest()
-        return f"{position:016x}{rest}"
+        return f"{self._words[least[0]]:016x}{rest}"
 
 
 def _header(name: str, rows: int, cols: int) -> bytes:

@@ -158,7 +158,7 @@ class Generator(Generic[LayoutT, StateT]):
             if starts:
                 number = starts[int(rng.random() * len(starts))]
                 start = [cell for cell in sites if cell != target][number]
-                return arena.restarted(self.form.decode(Board(size, size, ground, target, start)))
+                return arena.restarted(self.form.with_start(arena.layout, start))
         raise VSPGymError(
             f"no board of size {size} with difficulty {difficulty!r} in {self.max_tries} tries; "
             "ask for another size or difficulty"

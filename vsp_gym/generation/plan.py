@@ -63,9 +63,12 @@ class Unit:
 
     def index(self, lane: Lane, number: int) -> int:
         """Position in the data set of a lane's board: the `number`-th board of every lane comes in turn."""
-        rounds = sum(min(quota, number) for _, quota in self.turns)
-        before = next(turn for turn, (bucket, _) in enumerate(self.turns) if bucket == lane.bucket)
-        return self.first_index + rounds + sum(quota > number for _, quota in self.turns[:before])
+        index = self.first_index
+        before = True
+        for bucket, quota in self.turns:
+            before = before and bucket != lane.bucket
+            index += quota if quota <= number else number + before
+        return index
 
 
 class Bucket(NamedTuple):

@@ -7,6 +7,7 @@ and at the end a checksum. A file appears when it is whole.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,8 +24,11 @@ from vsp_gym.generation.request import Request
 from vsp_gym.planning import Solution
 from vsp_gym.records.sample import make_sample
 from vsp_gym.records.writing import Record
-from vsp_gym.render import render_png
+from vsp_gym.render import render_pngs
 from vsp_gym.symmetry import board_key
+
+BATCH = 16
+"""Pictures drawn at a time."""
 
 STALL = 10_000
 """Boards in a row that were made before, after which a slice counts as exhausted."""
@@ -52,10 +56,11 @@ def make_unit(request: Request, unit: Unit) -> Iterator[tuple[Lane, Record]]:
             seen.update(board.key for board in boards)
         else:
             solutions = _draw(request, unit, lane, seen)
-        label = lane_label(unit.task, unit.size, lane.difficulty, request.split, unit.slice)
-        for number, (solution, orbit) in enumerate(solutions):
-            name = f"{label}-{lane.first + number:06d}"
-            yield lane, _record(request, unit, solution, orbit, name, unit.index(lane, number))
+        number = 0
+        while batch := list(itertools.islice(solutions, BATCH)):
+            for record in _records(request, unit, lane, batch, number):
+                yield lane, record
+            number += len(batch)
 
 
 Arenas = dict[tuple[int, bytes, int], Solution[Any, Any]]
@@ -71,7 +76,8 @@ def _solve_listed(
         arena = (lane.part, board.ground, board.target)
         if arena not in arenas:
             arenas[arena] = generator.arena(unit.size, board.ground, board.target)
-        yield arenas[arena].restarted(generator.form.decode(board)), orbit
+        solution = arenas[arena]
+        yield solution.restarted(generator.form.with_start(solution.layout, board.start)), orbit
 
 
 def _draw(
@@ -104,27 +110,33 @@ def _draw(
         yield solution, orbit
 
 
-def _record(
-    request: Request, unit: Unit, solution: Solution[Any, Any], orbit: str, name: str, index: int
-) -> Record:
+def _records(
+    request: Request, unit: Unit, lane: Lane, batch: Sequence[tuple[Solution[Any, Any], str]], first: int
+) -> Iterator[Record]:
+    """The records of solved boards with their orbit keys; `first` is the first one's number in the lane."""
     task = get_task(unit.task)
-    image = path = None
+    images: Sequence[bytes | None] = [None] * len(batch)
     if request.image_size is not None:
-        image = render_png(task, solution.layout, size=request.image_size, theme=request.theme)
-        path = f"images/{request.split}-{unit.slice:02d}/{name}.png"
-    sample = make_sample(
-        task,
-        solution,
-        id=name,
-        split=request.split,
-        seed=request.seed,
-        index=index,
-        orbit=orbit,
-        theme=None if image is None else request.theme,
-        image_size=request.image_size,
-        image_path=path,
-    )
-    return Record(sample.to_json(), path, image)
+        layouts = [solution.layout for solution, _ in batch]
+        images = render_pngs(task, layouts, size=request.image_size, theme=request.theme)
+    label = lane_label(unit.task, unit.size, lane.difficulty, request.split, unit.slice)
+    theme = None if request.image_size is None else request.theme
+    for number, ((solution, orbit), image) in enumerate(zip(batch, images), start=first):
+        name = f"{label}-{lane.first + number:06d}"
+        path = None if image is None else f"images/{request.split}-{unit.slice:02d}/{name}.png"
+        sample = make_sample(
+            task,
+            solution,
+            id=name,
+            split=request.split,
+            seed=request.seed,
+            index=unit.index(lane, number),
+            orbit=orbit,
+            theme=theme,
+            image_size=request.image_size,
+            image_path=path,
+        )
+        yield Record(sample.to_json(), path, image)
 
 
 # -- files of lanes ---------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from vsp_gym.render.animation import render_frames, render_gif
     from vsp_gym.render.ansi import render_ansi
     from vsp_gym.render.perturbations import PERTURBATIONS, perturb
-    from vsp_gym.render.png import encode_png, render_png
+    from vsp_gym.render.png import encode_png, render_png, render_pngs
     from vsp_gym.render.rgb import check_render_size, legend, render_batch, render_rgb
     from vsp_gym.render.shapes import SHAPES
     from vsp_gym.render.themefile import load_theme
@@ -37,6 +37,7 @@ __all__ = [
     "render_frames",
     "render_gif",
     "render_png",
+    "render_pngs",
     "render_rgb",
 ]
 
@@ -44,7 +45,7 @@ _NAMES = {
     "animation": ("render_frames", "render_gif"),
     "ansi": ("render_ansi",),
     "perturbations": ("PERTURBATIONS", "perturb"),
-    "png": ("encode_png", "render_png"),
+    "png": ("encode_png", "render_png", "render_pngs"),
     "rgb": ("check_render_size", "legend", "render_batch", "render_rgb"),
     "shapes": ("SHAPES",),
     "themefile": ("load_theme",),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -41,18 +42,39 @@ def render_png(
 
     Args, Raises: as `render_rgb`.
     """
-    shape, states = check_boards(task, [layout], None if state is None else [state])
+    states = None if state is None else [state]
+    return render_pngs(task, [layout], states, size=size, theme=theme, facings=[facing])[0]
+
+
+def render_pngs(
+    task: PlanningTask[LayoutT, StateT],
+    layouts: Sequence[LayoutT],
+    states: Sequence[StateT] | None = None,
+    *,
+    size: int = 256,
+    theme: str | Theme = "classic",
+    facings: Sequence[Action | None] | None = None,
+) -> list[bytes]:
+    """What `render_png` gives for each of many boards of one shape, in less time.
+
+    Args, Raises: as `render_batch`.
+    """
+    shape, states = check_boards(task, layouts, states, facings)
     pixels = check_render_size(task, shape, size, theme)
     sheet = get_sheet(task, get_theme(theme), pixels, shape)
-    tiles = task.picture.batch_tiles([layout], states, [facing])
-    palette = sheet.palette(tiles)
-    if len(palette) > 256:
-        rgb = np.empty((1, *pixels, 3), np.uint8)
-        sheet.rgb.assemble(tiles, rgb)
-        return encode_png(rgb[0])
-    indices = np.empty((1, *pixels, 1), np.uint8)
-    sheet.indexed(palette).assemble(tiles, indices)
-    return encode_png(indices[0, :, :, 0], palette)
+    tiles = task.picture.batch_tiles(layouts, states, facings)
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for number, board in enumerate(tiles):
+        alike.setdefault(sheet.palette(board), []).append(number)
+    files = [b""] * len(layouts)
+    for palette, numbers in alike.items():
+        in_true_color = len(palette) > 256
+        atlas = sheet.rgb if in_true_color else sheet.indexed(palette)
+        pictures = np.empty((len(numbers), *pixels, 3 if in_true_color else 1), np.uint8)
+        atlas.assemble(tiles[numbers], pictures)
+        for number, picture in zip(numbers, pictures):
+            files[number] = encode_png(picture) if in_true_color else encode_png(picture[:, :, 0], palette)
+    return files
 
 
 def encode_png(pixels: npt.NDArray[np.uint8], palette: tuple[int, ...] | None = None) -> bytes:

@@ -118,17 +118,23 @@ def rollout(
     layout: Layout,
     plan: Iterable[object],
     convention: str | Convention = "strict",
+    *,
+    start: Any = None,
 ) -> list[Transition]:
     """Carry out a plan until it ends under the convention; one transition for each step taken.
+
+    It begins in the state `start`, or in the initial one if None.
 
     Raises:
         VSPGymError: for an action that the task does not have, naming its position.
     """
-    return _rollout(task, layout, check_plan(task, plan), get_convention(convention))
+    start = task.initial(layout) if start is None else start
+    return _rollout(task, layout, check_plan(task, plan), get_convention(convention), start)
 
 
-def _rollout(task: AnyTask, layout: Layout, plan: Plan, convention: Convention) -> list[Transition]:
-    state = task.initial(layout)
+def _rollout(
+    task: AnyTask, layout: Layout, plan: Plan, convention: Convention, state: Any
+) -> list[Transition]:
     tolerated = convention.tolerates(task)
     steps = []
     for action in plan:
@@ -149,6 +155,7 @@ def score_plan(
     convention: str | Convention = "strict",
     *,
     solution: Solution[Any, Any] | None = None,
+    start: Any = None,
 ) -> PlanScore:
     """Judge a plan.
 
@@ -158,6 +165,7 @@ def score_plan(
         plan: actions (`Action`, integers or names); use `score_reply` for text.
         convention: a name from `CONVENTIONS` or a `Convention`.
         solution: the board's solution if it is at hand; found (and cached) otherwise.
+        start: the state in which the plan begins; the board's initial state if None.
 
     Raises:
         VSPGymError: for an action that the task does not have, naming its position.
@@ -165,8 +173,12 @@ def score_plan(
     """
     convention = get_convention(convention)
     plan = check_plan(task, plan)
-    solution = solution or solve(task, layout)
-    steps = _rollout(task, layout, plan, convention)
+    if start is None:
+        start = task.initial(layout)
+        solution = solution or solve(task, layout)
+    else:
+        solution = solve(task, layout, start)
+    steps = _rollout(task, layout, plan, convention, start)
     tolerated = convention.tolerates(task)
     illegal = [step.violation for step in steps if step.violation is not None]
     last = steps[-1] if steps else None
@@ -179,9 +191,9 @@ def score_plan(
     success = reached and not (convention.shortest_only and len(plan) != optimal_steps)
 
     if failed:  # the state before the failure says how far the plan came
-        before = next((s.state for s in reversed(steps[:-1]) if s.violation is None), task.initial(layout))
+        before = next((s.state for s in reversed(steps[:-1]) if s.violation is None), start)
     else:
-        before = steps[-1].state if steps else task.initial(layout)
+        before = steps[-1].state if steps else start
     remaining = (solution if before in solution.index else solve(task, layout, before)).distance(before)
     progress = 0.0
     if optimal_steps and remaining is not None:

@@ -11,7 +11,7 @@ from cli.invoke import invoke, spawn
 
 from vsp_gym import TASKS
 from vsp_gym.cli import demo
-from vsp_gym.evaluation.agents import AGENTS
+from vsp_gym.evaluation.simulated import SIMULATED
 
 
 @pytest.fixture(scope="module")
@@ -32,22 +32,40 @@ def test_all_tasks_sizes_and_agents_are_in_the_results(done):
     assert (process.returncode, process.stderr) == (0, "")
     assert seconds < 30
     rows = rows_of(folder)
-    kinds = {(row["task"], row["size"], row["agent"]) for row in rows}
-    assert kinds == {
-        (t.name, size, agent) for t in TASKS.values() for size in t.paper_sizes for agent in AGENTS
-    }
+    kinds = {(row["task"], row["size"], row["agent"], row["modality"]) for row in rows}
+    who = [(name, modality) for name, model in SIMULATED.items() for modality in model.misreads]
+    who += [(name, "state") for name in demo.BASELINES]
+    assert kinds == {(t.name, size, *one) for t in TASKS.values() for size in t.paper_sizes for one in who}
     assert len(rows) == 2 * len(kinds)
     assert all(row["score"]["optimal"] for row in rows if row["agent"] == "oracle")
-    assert {row["score"]["outcome"] for row in rows} >= {"success", "violation", "failure", "no_plan"}
+    assert {row["score"]["outcome"] for row in rows} >= {"success", "violation", "failure"}
 
 
 def test_it_says_what_to_open_and_leaves_nothing_else(done):
     folder, process, _ = done
     assert (folder / "report.html").as_uri() in process.stdout.replace("\n", "")
     assert sorted(os.listdir(folder)) == ["report.html", "results.jsonl"]
-    for agent in AGENTS:
-        assert agent in process.stdout
+    for name in (*SIMULATED, *demo.BASELINES):
+        assert name in process.stdout
     assert "\x1b" not in process.stdout
+
+
+def test_its_report_has_something_to_explain_and_says_that_no_model_was_asked(done):
+    folder, _, _ = done
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    data = json.loads(page.split('id="data">')[1].split("</script>")[0])
+    gaps = {
+        data["summary"]["series"][gap["before"]]["agent"]: gap["parts"][-1] for gap in data["summary"]["gaps"]
+    }
+    assert set(gaps) == set(SIMULATED)
+    assert gaps["near-sighted"]["difference"]["low"] > 0
+    assert gaps["hasty"]["difference"]["value"] < gaps["near-sighted"]["difference"]["value"]
+    causes = {cause for row in data["rows"] for cause in [row["cause"]] if row["cause"]}
+    assert {"perception", "reasoning", "both"} <= causes
+    assert "No model was asked" in data["lede"]
+    simulated = [one["about"] for one in data["series"] if one["label"].split(",")[0] in SIMULATED]
+    assert simulated
+    assert all(about.startswith("Simulated:") for about in simulated)
 
 
 def test_the_scorer_reads_the_results_again(done):

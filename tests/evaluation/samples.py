@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from vsp_gym import FrozenLakeLayout, MazeLayout, get_task
 from vsp_gym.core import Layout
-from vsp_gym.evaluation.results import Result
+from vsp_gym.evaluation.results import Result, Run
+from vsp_gym.perception import state_statement
 from vsp_gym.scoring import score_reply
 
 LAKE = FrozenLakeLayout.from_rows(["SFF", "FHF", "FFG"])
@@ -43,3 +44,13 @@ RESULTS = [
     result("maze", MAZE, "right, down", agent="good"),
     result("maze", MAZE, "<answer>DR</answer>", agent="off"),
 ]
+
+
+def run_of(results: list[Result], label: str = "run") -> Run:
+    """A run that holds these results."""
+    return Run(label, rows=[result.to_dict() for result in results])
+
+
+def stated(layout: Layout, task: str, plan: str) -> str:
+    """A reply that says it saw a board, and what it would do."""
+    return f"{state_statement(task, layout)}\n<answer>{plan}</answer>"

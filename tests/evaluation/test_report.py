@@ -12,13 +12,18 @@ import time
 
 import numpy as np
 import pytest
-from evaluation.samples import HOSTILE, LAKE, RESULTS, result
+from evaluation.samples import HOSTILE, LAKE, RESULTS, result, run_of, stated
 from PIL import Image
 
-from vsp_gym import TASKS, UnknownNameError, VSPGymError, get_task
+from vsp_gym import TASKS, FormatError, FrozenLakeLayout, UnknownNameError, VSPGymError, get_task
 from vsp_gym.core import Action
 from vsp_gym.evaluation.agents import AGENTS
-from vsp_gym.evaluation.report import is_report, locate_actions, render_report, write_report
+from vsp_gym.evaluation.metrics import summarise
+from vsp_gym.evaluation.report import choose_rows, is_report, locate_actions, render_report, write_report
+from vsp_gym.evaluation.results import Run
+from vsp_gym.evaluation.simulated import misread
+from vsp_gym.evaluation.table import read_table
+from vsp_gym.perception import parse_statement
 from vsp_gym.plans import parse_plan
 from vsp_gym.render import render_rgb
 from vsp_gym.scoring import rollout
@@ -31,9 +36,16 @@ def page_data(page: str) -> dict:
     )
 
 
+def render(results, **options) -> str:
+    """The page about results or runs."""
+    runs = results if isinstance(results[0], Run) else [run_of(results)]
+    table = read_table(runs)
+    return render_report(table, summarise(table), **{"title": "t", **options})
+
+
 @pytest.fixture(scope="module")
 def page() -> str:
-    return render_report(RESULTS, title="T <script>alert(1)</script> \ud800")
+    return render(RESULTS, title="T <script>alert(1)</script> \ud800")
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +115,7 @@ def test_every_frame_equals_the_renderer_and_the_words(name, theme):
     task = get_task(name)
     layout = task.generator.sample(np.random.default_rng(1), 6)
     results = [result(name, layout, agent.reply(task, layout)) for agent in AGENTS.values()]
-    data = page_data(render_report(results, title="t", theme=theme))
+    data = page_data(render(results, theme=theme))
     for row, res in zip(data["rows"], results):
         board = data["boards"][row["board"]]
         plan = tuple(Action(number) for number in row["plan"])
@@ -124,11 +136,11 @@ def test_every_frame_equals_the_renderer_and_the_words(name, theme):
 
 def test_boards_are_shared_and_series_split_by_modality():
     rows = [result("frozen_lake", LAKE, "DDRR", modality=modality) for modality in ("image", "text", "image")]
-    data = page_data(render_report(rows, title="t"))
+    data = page_data(render(rows))
     assert len(data["boards"]) == 1
     assert [series["label"] for series in data["series"]] == ["model, image", "model, text"]
     assert [row["series"] for row in data["rows"]] == [0, 1, 0]
-    assert [group[0] for group in data["metrics"]["series"]] == [0, 1]
+    assert [cell["series"] for cell in data["summary"]["overall"]] == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -156,32 +168,90 @@ def test_ten_thousand_rows_stay_small_and_quick():
     layouts = [task.generator.sample(np.random.default_rng(seed), 6) for seed in range(20)]
     replies = [(layout, agent.reply(task, layout)) for layout in layouts for agent in AGENTS.values()]
     rows = [result("maze", layout, reply, board=str(i)) for i, (layout, reply) in enumerate(replies)] * 100
-    started = time.perf_counter()
-    page = render_report(rows, title="t")
+    started = time.process_time()
+    page = render(rows)
     assert len(rows) == 10_000
     assert len(page) < 8_000_000
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 20
+
+
+def test_a_larger_run_is_sampled_for_the_gallery_but_not_for_the_numbers():
+    rows = [result("frozen_lake", LAKE, "DDRR").to_dict()] * 400
+    rows += [result("frozen_lake", LAKE, "L").to_dict()] * 3 + [result("frozen_lake", LAKE, "").to_dict()] * 2
+    rows = [{**row, "sample": n} for n, row in enumerate(rows)]
+    table = read_table([Run("r", rows=rows)])
+    chosen = choose_rows(table, 20)
+    assert len(chosen) == 20
+    assert set(chosen) >= set(range(400, 405))  # rare kinds of failure stay
+    backwards = read_table([Run("r", rows=rows[::-1])])
+    assert {404 - number for number in choose_rows(backwards, 20)} == set(chosen)
+    data = page_data(render([Run("r", rows=rows)], gallery=20))
+    assert (len(data["rows"]), data["plans"]) == (20, 405)
+    assert data["summary"]["overall"][0]["metrics"]["replies"] == 405
+    assert page_data(render([Run("r", rows=rows)], gallery=0))["rows"] == []
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_board_that_was_seen_equals_the_renderer_and_differs_where_it_is_marked(name):
+    task = get_task(name)
+    rng = np.random.default_rng(2)
+    true = task.generator.sample(rng, 5)
+    seen = misread(task, true, rng)
+    data = page_data(render([result(name, true, stated(seen, name, "R"))]))
+    (row,) = data["rows"]
+    boards = [data["boards"][row[key]] for key in ("board", "seen")]
+    size = data["atlases"][boards[0]["atlas"]]["cell"] * 5
+    pictures = [paint(data, board, board["frames"][0]) for board in boards]
+    for picture, layout in zip(pictures, (true, seen)):
+        drawn = render_rgb(task, layout, task.initial(layout), size=size)
+        np.testing.assert_array_equal(picture, drawn)
+    cell = size // 5
+    changed = {
+        r * 5 + c
+        for r in range(5)
+        for c in range(5)
+        if (pictures[0] != pictures[1])[r * cell :, c * cell :][:cell, :cell].any()
+    }
+    assert changed == set(row["differs"])
+    assert row["cause"] in ("perception", "both")
+    assert row["said"]
+
+
+def test_a_huge_or_unreadable_board_that_was_stated_is_told_and_not_drawn():
+    huge = FrozenLakeLayout(64, 64, (0, 0), (63, 63), frozenset())
+    replies = [stated(huge, "frozen_lake", "R"), "Size: 3 x 3 <answer>R</answer>"]
+    rows = page_data(render([result("frozen_lake", LAKE, reply) for reply in replies]))["rows"]
+    assert rows[0]["said"][0] == ["Size: 3 x 3", "Size: 64 x 64"]
+    assert "seen" not in rows[0]
+    assert rows[1]["unclear"] == parse_statement("frozen_lake", replies[1]).reason
+
+
+def test_a_row_with_impossible_actions_is_refused():
+    row = {**result("frozen_lake", LAKE, "R").to_dict(), "actions": [17]}
+    with pytest.raises(FormatError, match="17"):
+        render([Run("r", rows=[row])])
 
 
 def test_a_large_board_gets_smaller_tiles_of_its_own():
     task = get_task("maze")
     layouts = [task.generator.sample(np.random.default_rng(0), size) for size in (4, 8, 64)]
-    data = page_data(render_report([result("maze", layout, "R") for layout in layouts], title="t"))
+    data = page_data(render([result("maze", layout, "R") for layout in layouts]))
     assert [atlas["cell"] for atlas in data["atlases"]] == [96, 15]
 
 
 def test_page_is_known_again_and_replaced_whole(tmp_path):
     path = tmp_path / "report.html"
-    write_report(RESULTS, path, title="t")
+    write_report([run_of(RESULTS)], path)
     assert is_report(path)
     before = path.read_bytes()
     with pytest.raises(UnknownNameError, match="unknown theme"):
-        write_report(RESULTS, path, title="t", theme="clasic")
+        write_report([run_of(RESULTS)], path, theme="clasic")
     assert path.read_bytes() == before
     path.write_text("<html>mine</html>")
     assert not is_report(path)
 
 
-def test_nothing_to_report():
+def test_nothing_to_report(tmp_path):
     with pytest.raises(VSPGymError, match="no results"):
-        render_report([], title="t")
+        write_report([Run("empty")], tmp_path / "report.html")
+    assert list(tmp_path.iterdir()) == []

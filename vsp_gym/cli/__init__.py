@@ -17,6 +17,7 @@ COMMANDS = {
     "play": "Play a board yourself, in the terminal or a window.",
     "evaluate": "Ask any model about boards, and judge what it replies.",
     "score": "Judge one reply, or a stream of them.",
+    "report": "Sum up runs, as a page or as numbers.",
     "verify": "Check the published answers of a benchmark.",
 }
 """Subcommand to its one-line help. `vsp_gym.cli.<name>` holds a click command `command`."""

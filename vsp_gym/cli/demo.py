@@ -17,13 +17,23 @@ from vsp_gym.cli.options import examples
 from vsp_gym.envs import TASKS
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.evaluation.agents import AGENTS
-from vsp_gym.evaluation.metrics import Metrics, summarise_by
+from vsp_gym.evaluation.attribution import attribute
 from vsp_gym.evaluation.report import is_report, write_report
-from vsp_gym.evaluation.results import Result, is_results, write_results
+from vsp_gym.evaluation.results import Result, Run, is_results, write_results
+from vsp_gym.evaluation.simulated import SIMULATED
+from vsp_gym.evaluation.summary import Metrics, Summary
 from vsp_gym.planning import Solution
 from vsp_gym.scoring import score_reply
 
-LEDE = "Agents see a board and say, all at once, how to solve it. Each plan is carried out and judged."
+TITLE = "Visual spatial planning: seeing against thinking"
+
+LEDE = (
+    "A demonstration. No model was asked: near-sighted, hasty and beginner are simulated, with faults at "
+    "known rates, so that you can see how the report tells misreading from bad planning."
+)
+
+BASELINES = ("oracle", "first-legal", "random")
+"""Agents that are given the board itself."""
 
 
 @click.command(epilog=examples("vsp-gym demo --out demo", "vsp-gym demo --out big --boards 30 --seed 7"))
@@ -37,17 +47,18 @@ LEDE = "Agents see a board and say, all at once, how to solve it. Each plan is c
 @click.option(
     "--boards",
     type=click.IntRange(1, 1000),
-    default=6,
+    default=8,
     show_default=True,
     help="Boards of each task and size.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Decides the boards.")
 def command(out: Path, boards: int, seed: int) -> None:
-    """Draw boards, let built-in agents plan, and write a report.
+    """Draw boards, let simulated models and baselines plan, and write a report.
 
-    Draws boards of every task in the sizes that published work uses, lets the built-in agents answer
-    them, judges every reply, and writes DIR/results.jsonl (one line a reply) and DIR/report.html (one
-    page that any browser opens from the file). Needs no network and no GPU.
+    Draws boards of every task in the sizes that published work uses. Simulated models, which misread
+    boards and plan badly at known rates, answer each as a picture and as words; baselines are given the
+    board itself. Every reply is judged, and DIR/results.jsonl (one line a reply) and DIR/report.html (one
+    page that any browser opens from the file) are written. Needs no network, no model and no GPU.
 
     Earlier results and reports in DIR are replaced; a file that this command did not write is left
     alone, and the command refuses to start.
@@ -60,20 +71,23 @@ def command(out: Path, boards: int, seed: int) -> None:
                 raise click.ClickException(f"{path} exists and is not from vsp-gym; choose another --out")
         results = list(play_all(boards, seed))
         write_results(results, rows_path)
-        write_report(results, page_path, title="Visual spatial planning, judged step by step", lede=LEDE)
+        run = Run("demo", rows=[result.to_dict() for result in results])
+        summary = write_report([run], page_path, title=TITLE, lede=LEDE)
     except OSError as error:
         raise click.ClickException(f"{error.filename or out}: {error.strerror or error}") from None
-    _print_table(results)
+    _print_table(summary)
     click.echo(f"{len(results)} replies in {rows_path}")
     click.echo(f"Open {page_path.resolve().as_uri()} in a browser.")
 
 
 def play_all(boards: int, seed: int) -> Iterator[Result]:
-    """The results of every agent on `boards` boards of each task and paper size."""
+    """The results of everyone on `boards` boards of each task and paper size."""
     kinds = [(task, size) for task in TASKS.values() for size in task.paper_sizes or (task.default_size,)]
     for index, (number, (task, size)) in enumerate(itertools.product(range(boards), kinds)):
         solution = _draw(task, size, seed, number)
-        yield from _answers(task, size, f"{task.name}-{size}-{number}", solution, seed, index)
+        board = f"{task.name}-{size}-{number}"
+        for agent, modality, reply in _replies(task, solution, seed, index):
+            yield _judge(task, size, board, solution, agent, modality, reply)
 
 
 def _draw(task: PlanningTask[Any, Any], size: int, seed: int, number: int) -> Solution[Any, Any]:
@@ -81,38 +95,55 @@ def _draw(task: PlanningTask[Any, Any], size: int, seed: int, number: int) -> So
     return task.generator.draw(np.random.default_rng([seed, stream, size, number]), size)
 
 
-def _answers(
-    task: PlanningTask[Any, Any], size: int, board: str, solution: Solution[Any, Any], seed: int, index: int
-) -> Iterator[Result]:
+def _replies(
+    task: PlanningTask[Any, Any], solution: Solution[Any, Any], seed: int, index: int
+) -> Iterator[tuple[str, str, str]]:
+    """Who replies, what it was shown, and the reply."""
+    layout = solution.layout
+    for model in SIMULATED.values():
+        for modality in model.misreads:
+            yield model.name, modality, model.reply(task, layout, modality, seed=seed, index=index)
+    for name in BASELINES:
+        yield name, "state", AGENTS[name].reply(task, layout, seed=seed, index=index)
+
+
+def _judge(
+    task: PlanningTask[Any, Any],
+    size: int,
+    board: str,
+    solution: Solution[Any, Any],
+    agent: str,
+    modality: str,
+    reply: str,
+) -> Result:
     optimal = solution.distance()
-    for agent in AGENTS.values():
-        reply = agent.reply(task, solution.layout, seed=seed, index=index)
-        yield Result(
-            board=board,
-            task=task.name,
-            size=size,
-            difficulty=None if optimal is None else task.generator.difficulty(size, optimal),
-            modality="state",
-            agent=agent.name,
-            layout=solution.layout,
-            reply=reply,
-            score=score_reply(task, solution.layout, reply, solution=solution),
-        )
+    score = score_reply(task, solution.layout, reply, solution=solution)
+    return Result(
+        board=board,
+        task=task.name,
+        size=size,
+        difficulty=None if optimal is None else task.generator.difficulty(size, optimal),
+        modality=modality,
+        agent=agent,
+        layout=solution.layout,
+        reply=reply,
+        score=score,
+        attribution=attribute(task, solution.layout, reply, score, modality=modality),
+    )
 
 
-def _print_table(results: list[Result]) -> None:
-    """Success and, in brackets, optimal success of each agent, by task."""
-    cells = summarise_by(results, "agent", "task")
-    tasks = list(dict.fromkeys(result.task for result in results))
+def _print_table(summary: Summary) -> None:
+    """Success and, in brackets, optimal success of each series, by task."""
+    cells = {(cell.series, cell.task): cell.metrics for cell in (*summary.by_task, *summary.overall)}
     table = Table(title="Success (of it optimal) by task", title_justify="left")
-    table.add_column("agent")
-    for task in tasks:
+    table.add_column("who")
+    for task in summary.tasks:
         table.add_column(TASKS[task].title, justify="right")
     table.add_column("all", justify="right")
-    for (agent,), total in summarise_by(results, "agent").items():
-        table.add_row(agent, *(_rates(cells[agent, task]) for task in tasks), _rates(total))
+    for number, label in enumerate(summary.labels):
+        table.add_row(label, *(_rates(cells[number, task]) for task in (*summary.tasks, None)))
     Console().print(table)
 
 
 def _rates(metrics: Metrics) -> str:
-    return f"{metrics.success:.0%} ({metrics.optimal:.0%})"
+    return f"{metrics.success.value:.0%} ({metrics.optimal.value:.0%})"

@@ -30,6 +30,8 @@ class Agent:
     about: str
     """One sentence on what it does, for tables and reports."""
     policy: Policy
+    is_trivial: bool = True
+    """Whether it neither sees nor plans, so that a model has to be better."""
 
     def reply(self, task: AnyTask, layout: Layout, *, seed: int = 0, index: int = 0) -> str:
         """The reply to a board.
@@ -99,7 +101,7 @@ AGENTS: Mapping[str, Agent] = MappingProxyType(
     {
         agent.name: agent
         for agent in (
-            Agent("oracle", "Answers with a shortest plan.", _oracle),
+            Agent("oracle", "Answers with a shortest plan.", _oracle, is_trivial=False),
             Agent("first-legal", "Walks on by the first legal action to somewhere new.", _first_legal),
             Agent("random", "As many random actions as the board has rows and columns.", _random),
             Agent(

@@ -1,23 +1,21 @@
-"""The report: results as one self-contained HTML page with tables, curves and replays.
+"""The report: runs as one self-contained HTML page that explains the gap between pictures and words.
 
 The page needs no network and works from a file. All that comes from outside (replies, names,
 descriptions) travels as JSON in which `<`, `>` and `&` are escaped, and the page's script puts it
 into the document as text only. A content security policy allows the page's own script and style and
 nothing else.
 
-Pictures are not stored: each distinct tile is, once, cut out of what `render_rgb` draws, and the page
-puts boards together from tiles, so that its boards equal `render_rgb`'s to the pixel.
+Numbers are those of `vsp_gym.evaluation.metrics`, over all rows. The gallery holds every plan up to
+`GALLERY` of them, and beyond that a sample in which rare kinds of failure are kept.
 """
 
 from __future__ import annotations
 
 import base64
-import difflib
 import hashlib
-import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -25,51 +23,74 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from vsp_gym.core import DELTAS, MOVES, Action, Layout, Plan
+from vsp_gym.core import DELTAS, MOVES, Action, Plan, check_plan
 from vsp_gym.envs import get_task
 from vsp_gym.envs.base import PlanningTask
-from vsp_gym.errors import VSPGymError
+from vsp_gym.envs.env import check_layout
 from vsp_gym.evaluation.agents import AGENTS
-from vsp_gym.evaluation.metrics import summarise, summarise_by
-from vsp_gym.evaluation.results import Result, write_whole
-from vsp_gym.planning import solve
+from vsp_gym.evaluation.attribution import CAUSE_LABELS, differences
+from vsp_gym.evaluation.findings import findings
+from vsp_gym.evaluation.metrics import summarise
+from vsp_gym.evaluation.pictures import Pictures
+from vsp_gym.evaluation.results import Row, Run, write_whole
+from vsp_gym.evaluation.simulated import SIMULATED
+from vsp_gym.evaluation.summary import Summary
+from vsp_gym.evaluation.table import NONE, Table, attribution_of, read_table
+from vsp_gym.perception import parse_statement
 from vsp_gym.plans import format_plan, parse_plan
-from vsp_gym.render import render_rgb
-from vsp_gym.scoring import CONVENTIONS, rollout
-from vsp_gym.text import describe
+from vsp_gym.render import get_theme
+from vsp_gym.scoring import CONVENTIONS
 
-CELL = 96
-"""Pixels of a tile in the page, unless the board would become larger than `BOARD`."""
-
-BOARD = 960
-"""Pixels of a board's longer side at most."""
+GALLERY = 10_000
+"""Replies in the gallery at most."""
 
 
 def write_report(
-    results: Sequence[Result], path: Path, *, title: str, lede: str = "", theme: str = "classic"
-) -> None:
-    """Write the page about `results`; a failure leaves no partial file.
+    runs: Sequence[Run],
+    path: Path,
+    *,
+    title: str = "Visual spatial planning",
+    lede: str = "",
+    theme: str = "classic",
+    gallery: int = GALLERY,
+) -> Summary:
+    """Write the page about some runs; a failure leaves no partial file.
 
     Args:
-        results: rows of any tasks, sizes, agents and modalities.
+        runs: whose rows; the first is what others are compared with.
         path: the HTML file.
         title: the page's heading.
         lede: a sentence under the heading.
         theme: look of the boards.
+        gallery: replies in the gallery at most.
+
+    Returns:
+        The numbers that the page shows.
 
     Raises:
         VSPGymError: when there are no results.
+        FormatError: for a row that cannot be read.
         UnknownNameError: for an unknown theme.
     """
-    write_whole(path, render_report(results, title=title, lede=lede, theme=theme))
+    table = read_table(runs)
+    summary = summarise(table)
+    page = render_report(table, summary, title=title, lede=lede, theme=theme, gallery=gallery)
+    write_whole(path, page)
+    return summary
 
 
-def render_report(results: Sequence[Result], *, title: str, lede: str = "", theme: str = "classic") -> str:
+def render_report(
+    table: Table,
+    summary: Summary,
+    *,
+    title: str,
+    lede: str = "",
+    theme: str = "classic",
+    gallery: int = GALLERY,
+) -> str:
     """The page of `write_report` as text."""
-    if not results:
-        raise VSPGymError("there are no results to report")
+    get_theme(theme)
     assets = resources.files("vsp_gym.evaluation") / "assets"
     page, style, script = (
         (assets / f"report.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
@@ -80,7 +101,7 @@ def render_report(results: Sequence[Result], *, title: str, lede: str = "", them
         "style-hash": _csp_hash(style),
         "script": script,
         "script-hash": _csp_hash(script),
-        "data": _embed(_page_data(results, title, lede, theme)),
+        "data": _embed(_page_data(table, summary, title, lede, theme, gallery)),
     }
     return re.sub(r"\{\{([a-z-]+)\}\}", lambda found: parts[found[1]], page)
 
@@ -113,37 +134,50 @@ def _embed(data: Any) -> str:
 # The data that the page's script reads.
 
 
-def _page_data(results: Sequence[Result], title: str, lede: str, theme: str) -> dict[str, Any]:
-    boards = _Boards(theme)
-    series = list(dict.fromkeys((result.agent, result.modality) for result in results))
-    agents = list(dict.fromkeys(agent for agent, _ in series))
-    modalities = list(dict.fromkeys(modality for _, modality in series))
-    rows = [_row(result, boards, series.index((result.agent, result.modality))) for result in results]
-    conventions = dict.fromkeys(result.score.convention for result in results)
+def _page_data(
+    table: Table, summary: Summary, title: str, lede: str, theme: str, gallery: int
+) -> dict[str, Any]:
+    pictures = Pictures(theme)
+    chosen = choose_rows(table, gallery)
+    rows = [_row(row, run, series, pictures) for row, run, series in _fetch(table, chosen)]
+    plans = int(((table.rows.question == NONE) & table.rows.scored).sum())
     return {
         "title": title,
         "lede": lede,
         "theme": theme,
-        "series": [
-            {
-                "label": agent if len(modalities) == 1 else f"{agent}, {modality}",
-                "agent": agents.index(agent),
-                "modality": modality,
-                "stroke": modalities.index(modality),
-                "about": AGENTS[agent].about if agent in AGENTS else "",
-            }
-            for agent, modality in series
-        ],
-        "tasks": {name: _task_data(get_task(name)) for name in dict.fromkeys(r.task for r in results)},
+        "findings": findings(summary),
+        "summary": summary.to_dict(),
+        "series": _series_data(summary),
+        "tasks": {name: _task_data(get_task(name)) for name in table.tasks},
         "conventions": {
-            name: CONVENTIONS[name].source if name in CONVENTIONS else "" for name in conventions
+            name: CONVENTIONS[name].source if name in CONVENTIONS else "" for name in table.conventions
         },
-        "modes": list(dict.fromkeys(result.mode for result in results)),
-        "metrics": _metrics(results, series),
-        "boards": boards.data(),
+        "causes": {cause: list(words) for cause, words in CAUSE_LABELS.items()},
+        "plans": plans,
+        "boards": pictures.data(),
         "rows": rows,
-        "atlases": boards.atlases(),
+        "atlases": pictures.atlases(),
     }
+
+
+def _series_data(summary: Summary) -> list[dict[str, Any]]:
+    """How each series looks: an agent has a colour, a way of showing the board its dashes."""
+    agents = list(dict.fromkeys((s.run, s.agent) for s in summary.series))
+    ways = list(dict.fromkeys(s._replace(run="", agent="") for s in summary.series))
+    return [
+        {
+            "label": label,
+            "agent": agents.index((one.run, one.agent)),
+            "stroke": ways.index(one._replace(run="", agent="")),
+            "about": _about(one.agent) if one.modality == "state" or one.agent in SIMULATED else "",
+        }
+        for one, label in zip(summary.series, summary.labels)
+    ]
+
+
+def _about(agent: str) -> str:
+    known = AGENTS.get(agent) or SIMULATED.get(agent)
+    return known.about if known else ""
 
 
 def _task_data(task: PlanningTask[Any, Any]) -> dict[str, Any]:
@@ -156,45 +190,99 @@ def _task_data(task: PlanningTask[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _metrics(results: Sequence[Result], series: list[tuple[str, str]]) -> dict[str, Any]:
-    """`Metrics` of everything, and of each group as `[*key, metrics]` with the series as its number."""
+def choose_rows(table: Table, most: int) -> npt.NDArray[np.intp]:
+    """The rows of the gallery, in their order: all plans with a verdict, or a sample of at most `most`.
 
-    def grouped(*fields: str) -> list[list[Any]]:
-        groups = summarise_by(results, "agent", "modality", *fields)
-        return [[series.index(key[:2]), *key[2:], group.to_dict()] for key, group in groups.items()]
+    Rows are put into strata (series, task and cause) and taken from each in turn, by a hash of the board and
+    the sample, so that the choice depends on nothing but the rows, and rare causes stay.
+    """
+    columns = table.rows
+    plans: npt.NDArray[np.intp] = np.flatnonzero((columns.question == NONE) & columns.scored)
+    if len(plans) <= most:
+        return plans
+    board = columns.board[plans]
+    with np.errstate(over="ignore"):
+        mixed = (table.boards.digest[board] + columns.sample[plans].astype(np.uint64)) * np.uint64(
+            0x9E3779B97F4A7C15
+        )
+    strata = np.stack([columns.series[plans], table.boards.task[board], columns.cause[plans]], axis=1)
+    stratum = np.unique(strata, axis=0, return_inverse=True)[1].reshape(-1)
+    order = np.lexsort((mixed, stratum))
+    starts = np.searchsorted(stratum[order], np.arange(int(np.max(stratum)) + 1))
+    rank = np.empty(len(plans), np.intp)
+    rank[order] = np.arange(len(plans)) - starts[stratum[order]]
+    return np.sort(plans[np.lexsort((mixed, rank))[:most]])
 
-    return {
-        "all": summarise(results).to_dict(),
-        "series": grouped(),
-        "task": grouped("task"),
-        "size": grouped("task", "size"),
-    }
 
-
-def _row(result: Result, boards: _Boards, series: int) -> dict[str, Any]:
-    task = get_task(result.task)
-    parsed = parse_plan(result.reply, task, mode=result.mode)
-    plan = parsed.actions or ()
-    score = result.score.to_dict()
-    row = {
-        "board": (board := boards.number(result)),
-        "series": series,
-        "difficulty": result.difficulty,
-        "reply": result.reply,
-        "plan": [int(action) for action in plan],
-        "frames": boards.frames(board, plan, result.score.convention),
-        **{key: score[key] for key in _SCORE_FIELDS},
-        "progress": round(result.score.progress, 4),
-    }
-    if parsed.actions is not None and parsed.span is not None:
-        row["span"] = list(parsed.span)
-        row["marks"] = locate_actions(result.reply, parsed.span, plan, task)
-    return row
+def _fetch(table: Table, chosen: npt.NDArray[np.intp]) -> Iterator[tuple[Row, Run, int]]:
+    """Rows by number, with their run and series."""
+    columns = table.rows
+    for number, run in enumerate(table.runs):
+        wanted = chosen[columns.run[chosen] == number]
+        for row, series in zip(run.fetch(columns.place[wanted].tolist()), columns.series[wanted].tolist()):
+            yield row, run, series
 
 
 _SCORE_FIELDS = (
     "success", "optimal", "outcome", "steps", "violation", "violations", "explanation", "convention"
 )  # fmt: skip
+
+
+def _row(row: Row, run: Run, series: int, pictures: Pictures) -> dict[str, Any]:
+    task, score = get_task(row["task"]), row["score"]
+    layout = check_layout(task, row["layout"])
+    parsed = parse_plan(row["reply"], task, mode=row["mode"])
+    plan = parsed.actions or ()
+    if row["actions"] is not None:
+        plan = check_plan(task, row["actions"])
+    board = pictures.number(task, layout, name=row["board"])
+    found = attribution_of(row, run)
+    data = {
+        "board": board,
+        "series": series,
+        "difficulty": row["difficulty"],
+        "reply": row["reply"],
+        "plan": [int(action) for action in plan],
+        "frames": pictures.frames(board, plan, score["convention"]),
+        **{key: score[key] for key in _SCORE_FIELDS},
+        "progress": round(score["progress"], 4),
+        "sample": row["sample"],
+        "saw": found.saw,
+        "cause": found.cause,
+        "tokens": row["completion_tokens"],
+        "latency": row["latency"],
+    }
+    if parsed.actions == plan and parsed.span is not None:
+        data["span"] = list(parsed.span)
+        data["marks"] = locate_actions(row["reply"], parsed.span, plan, task)
+    if found.saw in ("wrong", "unclear"):
+        data.update(_seen(row, task, board, plan, pictures))
+    return data
+
+
+MAX_SEEN = 2
+"""How many times larger than the true board a stated one may be to be drawn."""
+
+
+def _seen(
+    row: Row, task: PlanningTask[Any, Any], board: int, plan: Plan, pictures: Pictures
+) -> dict[str, Any]:
+    """The board that a reply states: its number and frames, and where it differs; or why there is none."""
+    true, seen = check_layout(task, row["layout"]), parse_statement(task, row["reply"])
+    if seen.layout is None:
+        return {"unclear": seen.reason}
+    facts = {"said": [list(pair) for pair in differences(task, true, seen)]}
+    if max(seen.layout.rows, seen.layout.cols) > MAX_SEEN * max(true.rows, true.cols):
+        return facts
+    start = None if seen.state == task.initial(seen.layout) else seen.state
+    other = pictures.number(task, seen.layout, start, is_true=False)
+    return {
+        **facts,
+        "seen": other,
+        "seenFrames": pictures.frames(other, plan, row["score"]["convention"]),
+        "differs": pictures.differing(board, other),
+    }
+
 
 _WORD = re.compile(r"[A-Za-z]+|[\u2190-\u21ff\u2794-\u27a1\u27f5\u27f6\u2b05-\u2b07]")
 _LETTER = re.compile("[A-Za-z]")
@@ -217,144 +305,9 @@ def locate_actions(
 
 
 @lru_cache(maxsize=1024)
-def _read_action(text: str, task: PlanningTask[Any, Any]) -> Plan | None:
+def _read_action(text: str, task: PlanningTask[Any, Any]) -> tuple[Action, ...] | None:
     return parse_plan(text, task).actions if len(text) <= LONGEST_WORD else None
 
 
 LONGEST_WORD = 16
 """Letters of the longest word for an action, generously."""
-
-
-class _Boards:
-    """The boards of a report, each with the frames (tiles and words) that any row shows of it."""
-
-    def __init__(self, theme: str) -> None:
-        self._theme = theme
-        self._numbers: dict[tuple[str, Layout], int] = {}
-        self._boards: list[_Board] = []
-        self._atlases: dict[tuple[str, int], _Atlas] = {}
-
-    def number(self, result: Result) -> int:
-        """The number of a result's board, which is added if it is new."""
-        key = result.task, result.layout
-        if key not in self._numbers:
-            task = get_task(result.task)
-            cell = min(CELL, BOARD // max(result.layout.rows, result.layout.cols))
-            atlas = self._atlases.setdefault((task.name, cell), _Atlas(task, cell, self._theme))
-            self._numbers[key] = len(self._boards)
-            self._boards.append(_Board(result, atlas))
-        return self._numbers[key]
-
-    def frames(self, board: int, plan: Plan, convention: str) -> list[int]:
-        """Number of the frame before the plan and after each of its steps."""
-        return self._boards[board].replay(plan, convention)
-
-    def data(self) -> list[dict[str, Any]]:
-        numbers = {atlas: number for number, atlas in enumerate(self._atlases.values())}
-        return [{**board.data(), "atlas": numbers[board.atlas]} for board in self._boards]
-
-    def atlases(self) -> list[dict[str, Any]]:
-        return [atlas.data() for atlas in self._atlases.values()]
-
-
-class _Board:
-    def __init__(self, result: Result, atlas: _Atlas) -> None:
-        self.atlas = atlas
-        self._task = get_task(result.task)
-        self._layout = result.layout
-        self._name, self._size = result.board, result.size
-        self._numbers: dict[tuple[Any, Action | None], int] = {}
-        self._frames: list[dict[str, Any]] = []
-        start = self._task.initial(result.layout)
-        self._text = describe(self._task, result.layout, start).splitlines()
-        self._tiles = atlas.tiles(result.layout, start, None)
-        self._frame(start, None)
-
-    def replay(self, plan: Plan, convention: str) -> list[int]:
-        frames = [0]
-        for action, step in zip(plan, rollout(self._task, self._layout, plan, convention)):
-            frames.append(self._frame(step.state, action))
-        return frames
-
-    def _frame(self, state: Any, facing: Action | None) -> int:
-        key = state, facing
-        if key not in self._numbers:
-            self._numbers[key] = len(self._frames)
-            tiles = self.atlas.tiles(self._layout, state, facing)
-            changed = np.flatnonzero(tiles != self._tiles)
-            row, col = self._task.picture.agent(self._layout, state)
-            self._frames.append(
-                {
-                    "agent": [row, col],
-                    "tiles": [[int(cell), int(tiles[cell])] for cell in changed],
-                    "text": _changes(self._text, describe(self._task, self._layout, state).splitlines()),
-                }
-            )
-        return self._numbers[key]
-
-    def data(self) -> dict[str, Any]:
-        solution = solve(self._task, self._layout)
-        plan = solution.plan()
-        return {
-            "name": self._name,
-            "task": self._task.name,
-            "size": self._size,
-            "rows": self._layout.rows,
-            "cols": self._layout.cols,
-            "text": self._text,
-            "optimal": None if plan is None else len(plan),
-            "shortest": str(solution.count()),  # may exceed what JavaScript counts exactly
-            "plan": [int(action) for action in plan or ()],
-            "way": self.replay(plan or (), "strict"),
-            "tiles": self._tiles.tolist(),
-            "frames": self._frames,
-        }
-
-
-def _changes(before: list[str], after: list[str]) -> list[list[Any]]:
-    """`[[start, stop, lines]]`: what replaces lines `start` to `stop` (exclusive) of `before`."""
-    if len(before) == len(after):
-        return [[line, line + 1, [new]] for line, (old, new) in enumerate(zip(before, after)) if old != new]
-    edits = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
-    return [[start, stop, after[i:j]] for kind, start, stop, i, j in edits if kind != "equal"]
-
-
-class _Atlas:
-    """One picture of all distinct tiles of a task that occur, at `cell` pixels."""
-
-    def __init__(self, task: PlanningTask[Any, Any], cell: int, theme: str) -> None:
-        self._task, self._cell, self._theme = task, cell, theme
-        self._numbers: dict[int, int] = {}
-        self._pictures: list[npt.NDArray[np.uint8]] = []
-
-    def tiles(self, layout: Layout, state: Any, facing: Action | None) -> npt.NDArray[np.intp]:
-        """`[rows * cols]` number of the tile of every cell, row by row."""
-        grid = self._task.picture.tiles(layout, state, facing)
-        tiles = [int(tile) for tile in grid.ravel()]
-        new = {tile: at for at, tile in enumerate(tiles) if tile not in self._numbers}
-        if new:
-            self._cut(new, layout, state, facing)
-        return np.array([self._numbers[tile] for tile in tiles])
-
-    def _cut(self, new: dict[int, int], layout: Layout, state: Any, facing: Action | None) -> None:
-        side = self._cell * max(layout.rows, layout.cols)
-        picture = render_rgb(self._task, layout, state, size=side, theme=self._theme, facing=facing)
-        for tile, at in new.items():
-            y, x = (self._cell * place for place in divmod(at, layout.cols))
-            self._numbers[tile] = len(self._pictures)
-            self._pictures.append(picture[y : y + self._cell, x : x + self._cell])
-
-    def data(self) -> dict[str, Any]:
-        columns = 16
-        rows = -(-len(self._pictures) // columns)
-        sheet = np.zeros((rows * self._cell, columns * self._cell, 3), np.uint8)
-        for number, picture in enumerate(self._pictures):
-            y, x = (self._cell * place for place in divmod(number, columns))
-            sheet[y : y + self._cell, x : x + self._cell] = picture
-        file = io.BytesIO()
-        Image.fromarray(sheet).save(file, "PNG", optimize=True)
-        return {
-            "cell": self._cell,
-            "columns": columns,
-            "png": base64.b64encode(file.getvalue()).decode("ascii"),
-        }

@@ -2,7 +2,7 @@
 (() => {
 // The data of the report. Strings reach the document through `append` and attributes only, never as markup.
 const DATA = JSON.parse(document.getElementById("data").textContent);
-const { rows: ROWS, boards: BOARDS, series: SERIES, tasks: TASKS } = DATA;
+const { rows: ROWS, boards: BOARDS, series: SERIES, tasks: TASKS, summary: SUMMARY, causes: CAUSES } = DATA;
 
 const OUTCOMES = {
   success: "success", not_shortest: "not shortest", unfinished: "unfinished",
@@ -17,7 +17,7 @@ const ABOUT_OUTCOME = {
   no_plan: "no plan could be read in the reply",
 };
 const MEASURES = {
-  success: ["Success", "Share of replies whose plan completes the task, by side of the board."],
+  success: ["Success", "Share of replies whose plan completes the task, by side of the board. Press a name to see its interval."],
   optimal: ["Optimal", "Share of replies whose plan completes the task in the fewest possible steps."],
   progress: ["Progress", "Mean share of the initial distance to success that the plans covered."],
 };
@@ -25,6 +25,7 @@ const MARKERS = ["M-4,0a4,4 0 1,0 8,0a4,4 0 1,0 -8,0", "M-3.6,-3.6h7.2v7.2h-7.2z
   "M0,-5L5,0L0,5L-5,0z", "M0,4.8L4.4,-3.4H-4.4z", "M-4.5,-1.4h3.1v-3.1h2.8v3.1h3.1v2.8h-3.1v3.1h-2.8v-3.1h-3.1z"];
 const DASHES = ["", "6 3", "2 3", "8 3 2 3"];
 const PAGE = 60;
+const CURVES = 12; // more lines than that cannot be told apart
 
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
@@ -35,6 +36,7 @@ function set(node, props, children) {
     if (key === "onclick" || key === "onchange" || key === "oninput") node[key] = value;
     else if (key.startsWith("--")) node.style.setProperty(key, value);
     else if (key === "width%") node.style.width = `${value}%`;
+    else if (key === "left%") node.style.left = `${value}%`;
     else if (key === "flex") node.style.flex = value;
     else node.setAttribute(key, value === true ? "" : value);
   }
@@ -44,96 +46,272 @@ function set(node, props, children) {
 const h = (tag, props, ...children) => set(document.createElement(tag), props, children);
 const s = (tag, props, ...children) => set(document.createElementNS(SVG, tag), props, children);
 
-const percent = (share) => `${Math.round(share * 100)}%`;
+const NONE = "\u2013"; // what a table shows where there is no number
+const isNumber = (x) => x !== null && x !== undefined;
+const percent = (share) => isNumber(share) ? `${Math.round(share * 100)}%` : NONE;
 const count = (n) => n.toLocaleString("en");
-const replies = (n) => `${count(n)} ${n === 1 ? "reply" : "replies"}`;
+const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`;
+const replies = (n) => plural(n, "reply", "replies");
 const unique = (values) => [...new Set(values)];
 const words = (name) => String(name).replaceAll("_", " ");
-// An agent has a colour and a marker of its own, a modality its dashes.
+const signed = (x) => x === 0 ? "0" : `${x < 0 ? "\u2212" : "+"}${Math.abs(x)}`;
+const sayP = (p) => p < 0.001 ? "p < 0.001" : `p = ${Number(p.toPrecision(2))}`;
+const span = (estimate) => isNumber(estimate.low) && estimate.low < estimate.high ? `${Math.round(estimate.low * 100)}\u2013${percent(estimate.high)}` : "";
+// An agent has a colour and a marker of its own, a way of showing the board its dashes; words are hollow.
 const seriesColor = (i) => `var(--s${SERIES[i].agent % 8})`;
 const seriesMarker = (i) => MARKERS[SERIES[i].agent % MARKERS.length];
 const seriesDash = (i) => DASHES[SERIES[i].stroke % DASHES.length];
+const modalityOf = (i) => SUMMARY.series[i].modality;
+const markerOf = (i, props) => s("path", { d: seriesMarker(i), ...(modalityOf(i) === "text"
+  ? { fill: "var(--page)", stroke: seriesColor(i), "stroke-width": 1.8 } : { fill: seriesColor(i) }), ...props });
 const outcomeColor = (outcome) => `var(--o-${outcome})`;
+const causeColor = (cause) => `var(--c-${cause})`;
 const taskNames = Object.keys(TASKS);
-const outcomeNames = Object.keys(OUTCOMES).filter((name) => DATA.metrics.all.outcomes[name]);
+const overall = SUMMARY.overall, byTask = new Map(SUMMARY.by_task.map((cell) => [`${cell.series} ${cell.task}`, cell.metrics]));
+const total = new Map(overall.map((cell) => [cell.series, cell.metrics]));
+const metricsOf = (series, task) => task ? byTask.get(`${series} ${task}`) : total.get(series);
+const floorOf = (task) => SUMMARY.floors.find((floor) => floor.task === (task || null)) ?? (taskNames.length === 1 ? SUMMARY.floors[0] : undefined);
+const outcomeNames = Object.keys(OUTCOMES).filter((name) => overall.some(({ metrics }) => metrics.outcomes[name]));
+const causeNames = Object.keys(CAUSES).filter((name) => overall.some(({ metrics }) => metrics.causes[name]));
+const show = (id) => { $(id).hidden = false; };
 
 // ---------------------------------------------------------------- head
 
 function drawHead() {
   $("title").append(DATA.title);
   if (DATA.lede) $("lede").append(DATA.lede); else $("lede").remove();
-  const sizes = unique(BOARDS.map((board) => board.size)).sort((a, b) => a - b);
+  const sizes = unique([...SUMMARY.by_size.map((cell) => cell.size), ...BOARDS.filter((board) => board.way).map((board) => board.size)]).sort((a, b) => a - b);
   const agents = unique(SERIES.map((series) => series.agent)).length;
-  const span = sizes.length > 1 ? `${sizes[0]}\u2013${sizes.at(-1)}` : String(sizes[0]);
+  const answers = SUMMARY.answers.reduce((sum, answer) => sum + answer.replies, 0);
   for (const [name, value] of [
-    ["boards", count(BOARDS.length)], [taskNames.length === 1 ? "task" : "tasks", count(taskNames.length)],
-    ["cells a side", span],
-    [agents === 1 ? "agent" : "agents", count(agents)], ["replies judged", count(ROWS.length)],
-  ]) $("facts").append(h("div", {}, h("dt", {}, name), h("dd", {}, value)));
+    ["boards", count(SUMMARY.boards)], [taskNames.length === 1 ? "task" : "tasks", count(taskNames.length)],
+    ["cells a side", sizes.length ? sizes.length > 1 ? `${sizes[0]}\u2013${sizes.at(-1)}` : String(sizes[0]) : null],
+    SUMMARY.runs.length > 1 ? ["runs", count(SUMMARY.runs.length)] : [agents === 1 ? "agent" : "agents", count(agents)],
+    ["plans judged", DATA.plans ? count(DATA.plans) : null], ["answers judged", answers ? count(answers) : null],
+    ["without a reply", SUMMARY.unscored ? count(SUMMARY.unscored) : null],
+  ]) if (value !== null) $("facts").append(h("div", {}, h("dt", {}, name), h("dd", {}, value)));
+  $("findings").append(...DATA.findings.map((sentence) => h("li", {}, sentence)));
   const conventions = Object.entries(DATA.conventions)
     .map(([name, source]) => (source ? `${name} (${source})` : name)).join("; ");
+  if (conventions) $("foot").append(h("p", {}, `Judged by the convention ${conventions}. Replies were parsed in ${SUMMARY.modes.join(" and ")} mode.`));
+  const missing = Object.entries(SUMMARY.errors);
+  if (missing.length) $("foot").append(h("p", {}, `Requests without a reply, which count as neither right nor wrong: ${missing.map(([reason, n]) => `${reason} (${count(n)})`).join("; ")}.`));
   $("foot").append(
-    h("p", {}, `Judged by the convention ${conventions}. Replies were parsed in ${DATA.modes.join(" and ")} mode.`),
+    h("p", {}, "Rates are means over the replies of each size, then over sizes, then over tasks. Intervals are 95% percentile bootstraps over boards, drawn within each task and size."),
     h("p", {}, "Pictures show the very pixels that the package renders. The page loads nothing from elsewhere."),
   );
 }
 
-function drawHero() {
-  for (const task of taskNames.slice(0, 3)) {
+// ---------------------------------------------------------------- tables and charts
+
+function taskSegments(id, draw) {
+  const options = [...(taskNames.length > 1 ? [["", "All"]] : []), ...taskNames.map((name) => [name, TASKS[name].title])];
+  if (options.length > 1) segments($(id), id, options, options[0][0], draw);
+  draw(options[0][0]);
+}
+
+function whisker(estimate) {
+  return isNumber(estimate.low) && estimate.low < estimate.high ? h("i", { class: "whisker", "left%": estimate.low * 100, "width%": (estimate.high - estimate.low) * 100 }) : null;
+}
+
+// One row for each pair of series: both values on one scale, and the difference in words.
+function dumbbells(comparisons, task, { label, hollow }) {
+  return comparisons.flatMap((comparison) => {
+    const part = comparison.parts.find((p) => p.task === (task || null)) ?? (taskNames.length === 1 ? comparison.parts[0] : null);
+    if (!part) return [];
+    const floor = floorOf(task), low = Math.min(part.before, part.after), high = Math.max(part.before, part.after);
+    const side = (which) => {
+      const series = comparison[which], value = part[which], metrics = metricsOf(series, task);
+      return [
+        metrics && span(metrics.success) ? h("i", { class: `whisker ${which === hollow ? "above" : "below"}`, "--c": seriesColor(comparison.before), "left%": metrics.success.low * 100, "width%": (metrics.success.high - metrics.success.low) * 100 }) : null,
+        h("i", { class: `dot${which === hollow ? " hollow" : ""}`, "--c": seriesColor(comparison.before), "left%": value * 100, title: `${SERIES[series].label}: ${percent(value)}` }),
+        h("b", { class: `at ${value === high && part.before !== part.after ? "right" : "left"}`, "left%": value * 100 }, percent(part.before) === percent(part.after) && which === "after" ? "" : percent(value)),
+      ];
+    };
+    const { difference, test } = part, points = Math.round(difference.value * 100);
+    const interval = isNumber(difference.low) ? `${signed(Math.round(difference.low * 100))} to ${signed(Math.round(difference.high * 100))}, ` : "";
+    return [h("div", { class: "dumbbell" },
+      h("div", { class: "who" }, label(comparison), h("small", {}, plural(part.boards, "board", "boards"))),
+      h("div", { class: "scale" },
+        [0, 25, 50, 75, 100].map((at) => h("i", { class: "tick", "left%": at })),
+        floor ? h("i", { class: "floor-mark", "left%": floor.success * 100, title: `best trivial baseline: ${percent(floor.success)}` }) : null,
+        h("i", { class: "bridge", "--c": seriesColor(comparison.before), "left%": low * 100, "width%": (high - low) * 100 }),
+        side("before"), side("after")),
+      h("div", { class: "points" }, h("b", {}, `${signed(points)} points`), h("small", {}, `${interval}${sayP(test.p)}`)))];
+  });
+}
+
+function axis() {
+  return h("div", { class: "dumbbell axis", "aria-hidden": "true" }, h("div", {}), h("div", { class: "scale" },
+    [0, 25, 50, 75, 100].map((at) => h("span", { "left%": at }, `${at}%`))), h("div", {}));
+}
+
+const testsOf = (comparisons) => unique(comparisons.flatMap((c) => c.parts.map((p) => p.test.name))).join(" or ");
+
+function drawGap() {
+  if (!SUMMARY.gaps.length) return;
+  show("gap");
+  const shared = (gap) => SUMMARY.gaps.filter((other) => other.after === gap.after).length > 1;
+  const name = (gap) => shared(gap) ? SERIES[gap.before].label
+    : SUMMARY.runs.length > 1 ? `${SUMMARY.series[gap.before].agent}, ${SUMMARY.series[gap.before].run}` : SUMMARY.series[gap.before].agent;
+  taskSegments("gap-task", (task) => {
+    const floor = floorOf(task);
+    $("gap-floor").textContent = floor ? `The best trivial baseline${floor.agent ? `, ${floor.agent},` : " of each task"} reaches ${percent(floor.success)}.` : "";
+    $("gap-rows").replaceChildren(...dumbbells(SUMMARY.gaps, task, { label: name, hollow: "after" }), axis());
+  });
+  $("gap-test").textContent = `Points are success in words minus success in pictures, averaged over sizes and tasks, with a paired 95% bootstrap interval; p is of a paired test over boards (${testsOf(SUMMARY.gaps)}).`;
+}
+
+function drawComparisons() {
+  if (!SUMMARY.comparisons.length) return;
+  show("compare");
+  $("compare-about").textContent = `Success on the boards that both have replies to, against the first run, ${SUMMARY.runs[0]}.`;
+  const name = (c) => [SERIES[c.after].label, h("small", {}, `against ${SERIES[c.before].label}`)];
+  taskSegments("compare-task", (task) => {
+    $("compare-rows").replaceChildren(...dumbbells(SUMMARY.comparisons, task, { label: name, hollow: "before" }), axis());
+  });
+  $("compare-test").textContent = `Points are the other run minus the first, with a paired 95% bootstrap interval; p is of a paired test over boards (${testsOf(SUMMARY.comparisons)}).`;
+}
+
+// A bar whose parts are shares of all replies; pressing one filters the gallery.
+function stack(series, parts, of) {
+  return h("div", { class: "stack" }, parts.filter((part) => part.share > 0).map(({ name, share, color, filters, detail }) => {
+    const what = `${SERIES[series].label}: ${name}, ${detail ?? `${percent(share)} of ${of}`}`;
+    return h("button", { type: "button", "--c": color, flex: `${share} 1 0`, title: what, "aria-label": `${what}. Show them.`,
+      onclick: () => { filterTo(filters); $("gallery").scrollIntoView(); $("count").focus(); } },
+      share >= .06 ? percent(share) : "");
+  }));
+}
+
+function drawCauses() {
+  if (!causeNames.length) return;
+  show("why");
+  for (const name of ["success", ...causeNames]) {
+    const [label, about] = name === "success" ? ["success", "the plan completes the task"] : CAUSES[name];
+    $("cause-legend").append(h("span", { title: about }, h("i", { class: "swatch", "--c": name === "success" ? "var(--c-success)" : causeColor(name) }),
+      h("span", {}, label, name === "success" ? null : h("small", {}, about))));
+  }
+  taskSegments("why-task", (task) => {
+    $("cause-bars").replaceChildren(...overall.flatMap(({ series }) => {
+      const metrics = metricsOf(series, task);
+      if (!metrics || !metrics.replies) return [];
+      const of = replies(metrics.replies), narrowed = { series: String(series), ...(task ? { task } : {}) };
+      const parts = [
+        { name: "success", share: metrics.success.value, color: "var(--c-success)", filters: { ...narrowed, outcome: "success" } },
+        ...causeNames.filter((cause) => metrics.causes[cause]).map((cause) => ({
+          name: CAUSES[cause][0], share: metrics.cause_rates[cause].value, color: causeColor(cause),
+          filters: { ...narrowed, cause }, detail: `${percent(metrics.cause_rates[cause].value)}, ${count(metrics.causes[cause])} of ${of}`,
+        })),
+      ];
+      return [h("div", { class: "ending" }, h("span", {}, SERIES[series].label), stack(series, parts, of))];
+    }));
+  });
+  const columns = causeNames.map((cause) => CAUSES[cause][0]);
+  const saw = ["right", "wrong", "unclear"];
+  table("cause-table", ["Task", "#Size", "Agent", "#Replies", "#Success", ...columns.map((c) => `#${c}`), ...saw.map((k) => `#board stated ${k === "right" ? "rightly" : k === "wrong" ? "wrongly" : "unclearly"}`)],
+    sortedSizes().map(({ series, task, size, metrics: m }) => [TASKS[task].title, size, SERIES[series].label, count(m.replies), percent(m.success.value),
+      ...causeNames.map((cause) => m.causes[cause] ? count(m.causes[cause]) : NONE), ...saw.map((k) => m.saw[k] ? count(m.saw[k]) : NONE)]));
+}
+
+// An example of each cause: the board and what was seen of it, with the way on both.
+function drawExamples() {
+  const kinds = ["perception", "reasoning", "both"].filter((cause) => causeNames.includes(cause));
+  const score = (row) => {
+    const board = BOARDS[row.board], model = modalityOf(row.series) === "state" ? -200 : 0;
+    return model + (isNumber(row.seen) && row.differs.length ? 100 : 0) + (row.plan.length > 3 ? 10 : 0) - Math.abs(board.size - 5) - (row.differs?.length ?? 0);
+  };
+  const used = new Set();
+  for (const cause of kinds) {
     let best = null;
     ROWS.forEach((row, i) => {
-      const board = BOARDS[row.board];
-      if (board.task !== task || !row.optimal || board.size > 8) return;
-      if (best === null || row.steps > ROWS[best].steps) best = i;
+      const bonus = (index) => score(ROWS[index]) - (used.has(BOARDS[ROWS[index].board].task) ? 4 : 0);
+      if (row.cause === cause && (best === null || bonus(i) > bonus(best))) best = i;
     });
-    if (best !== null) $("hero").append(card(best, 640));
+    if (best === null) continue;
+    used.add(BOARDS[ROWS[best].board].task);
+    $("examples").append(example(best));
   }
 }
 
-// ---------------------------------------------------------------- tables and charts
+function example(index) {
+  const row = ROWS[index], [label, about] = CAUSES[row.cause];
+  const board = BOARDS[row.board];
+  const views = [["the board", board, { plan: row.plan, frames: row.frames, outcome: row.outcome }]];
+  if (isNumber(row.seen)) views.push(["what it saw", BOARDS[row.seen], { plan: row.plan, frames: row.seenFrames, outcome: outcomeSeen(row) }]);
+  else if (board.plan.length) views.push(["a shortest way", board, { plan: board.plan, frames: board.way, outcome: "success" }]);
+  return h("button", { type: "button", class: "example", "--c": causeColor(row.cause), onclick: () => openPlayer(index) },
+    h("b", { class: "badge", "--c": causeColor(row.cause) }, label), h("small", {}, about),
+    h("span", { class: "views" }, views.map(([caption, shown, trail]) => {
+      const canvas = h("canvas", { "aria-hidden": "true" });
+      paint(canvas, shown, 0, Math.max(4, Math.floor(440 / Math.max(shown.rows, shown.cols))));
+      const svg = way(shown, trail, trail.frames.length - 1, OVERLAY[trail.outcome], 0);
+      if (row.differs) outline(svg, shown, row.differs);
+      return h("span", { class: "view" }, h("span", { class: "thumb" }, canvas, svg), h("small", {}, caption));
+    })),
+    h("small", {}, `${TASKS[board.task].title}, ${SERIES[row.series].label}`));
+}
+const outcomeSeen = (row) => row.cause === "perception" ? "success" : "unfinished";
+
+function table(id, columns, lines) {
+  const numeric = columns.map((name) => name.startsWith("#"));
+  $(id).replaceChildren(
+    h("thead", {}, h("tr", {}, columns.map((name, k) => h("th", { scope: "col", class: numeric[k] ? "num" : null }, name.replace(/^#/, ""))))),
+    h("tbody", {}, lines.map((cells) => h("tr", {}, cells.map((cell, k) => h("td", { class: numeric[k] ? "num" : null }, cell))))));
+}
+const sortedSizes = () => [...SUMMARY.by_size].sort((a, b) =>
+  taskNames.indexOf(a.task) - taskNames.indexOf(b.task) || a.size - b.size || a.series - b.series);
 
 function rate(metrics) {
+  if (!metrics || !metrics.replies) return NONE;
+  const { success, optimal } = metrics;
   const track = h("span", { class: "track" },
-    h("i", { "width%": metrics.success * 100 }), h("i", { "width%": metrics.optimal * 100 }));
-  return h("div", { class: "rate" }, h("b", {}, percent(metrics.success)), track,
-    h("small", {}, `${percent(metrics.optimal)} optimal`));
+    h("i", { "width%": success.value * 100 }), h("i", { "width%": optimal.value * 100 }), whisker(success));
+  return h("div", { class: "rate" }, h("b", {}, percent(success.value)), track,
+    h("small", {}, span(success) || "\u00a0"), h("small", {}, `${percent(optimal.value)} optimal`));
 }
 
 function drawMatrix() {
-  const byTask = new Map(DATA.metrics.task.map(([i, task, metrics]) => [`${i} ${task}`, metrics]));
+  if (!overall.length) return;
+  show("results");
   const single = taskNames.length === 1;
   $("matrix").append(
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Agent"),
       taskNames.map((task) => h("th", { scope: "col" }, TASKS[task].title)),
       single ? null : h("th", { scope: "col" }, "All"))),
-    h("tbody", {}, DATA.metrics.series.map(([i, metrics]) => h("tr", {},
-      h("th", { scope: "row" }, SERIES[i].label, SERIES[i].about ? h("small", {}, SERIES[i].about) : null),
-      taskNames.map((task) => {
-        const cell = byTask.get(`${i} ${task}`);
-        return h("td", {}, cell ? rate(cell) : "\u2013");
-      }),
-      single ? null : h("td", {}, rate(metrics)))))
-  );
+    h("tbody", {}, overall.map(({ series, metrics }) => h("tr", {},
+      h("th", { scope: "row" }, SERIES[series].label, SERIES[series].about ? h("small", {}, SERIES[series].about) : null,
+        metrics.unscored ? h("small", {}, `${count(metrics.unscored)} without a reply`) : null),
+      taskNames.map((task) => h("td", {}, rate(metricsOf(series, task)))),
+      single ? null : h("td", {}, rate(metrics))))),
+    SUMMARY.floors.length ? h("tfoot", {}, h("tr", {}, h("th", { scope: "row" }, "Floor", h("small", {}, "The best trivial baseline on the same boards.")),
+      [...taskNames, ...(single ? [] : [null])].map((task) => {
+        const floor = floorOf(task);
+        return h("td", {}, floor ? h("div", { class: "rate" }, h("b", {}, percent(floor.success)), h("span", { class: "track" }, h("i", { class: "low", "width%": floor.success * 100 })),
+          h("small", {}, `${floor.agent ?? "each task\u2019s best"}${floor.boards < floor.of ? `, on ${count(floor.boards)} of ${count(floor.of)} boards` : ""}`)) : NONE);
+      }))) : "");
 }
 
 function legendLine(i) {
   return s("svg", { viewBox: "0 0 30 12", "aria-hidden": "true" },
     s("path", { d: "M0,6H30", stroke: seriesColor(i), "stroke-width": 2, "stroke-dasharray": seriesDash(i) }),
-    s("path", { d: seriesMarker(i), transform: "translate(15 6)", fill: seriesColor(i) }));
+    markerOf(i, { transform: "translate(15 6)" }));
 }
 
 let hot = null;
+const drawn = () => overall.map((cell) => cell.series).slice(0, CURVES);
 function drawSeries() {
-  SERIES.forEach((series, i) => {
+  for (const i of drawn()) {
     const button = h("button", { type: "button", "aria-pressed": "false", onclick: () => {
       hot = hot === i ? null : i;
-      $("series").querySelectorAll("button").forEach((b, k) => b.setAttribute("aria-pressed", String(k === hot)));
+      $("series").querySelectorAll("button").forEach((b) => b.setAttribute("aria-pressed", String(b === button && hot === i)));
       highlight(hot);
-    } }, legendLine(i), series.label);
+    } }, legendLine(i), SERIES[i].label);
     button.addEventListener("pointerenter", () => highlight(i));
     button.addEventListener("pointerleave", () => highlight(hot));
     $("series").append(button);
-  });
+  }
+  if (SUMMARY.floors.length) $("series").append(h("span", {}, s("svg", { viewBox: "0 0 30 12", "aria-hidden": "true" }, s("path", { class: "floor", d: "M0,6H30" })), "best trivial baseline"));
+  if (overall.length > CURVES) $("series").append(h("span", {}, `and ${overall.length - CURVES} more in the table`));
 }
 
 function highlight(i) {
@@ -150,8 +328,8 @@ function ticksOf(sizes) {
 
 function chart(task, measure) {
   const width = 340, height = 210, left = 34, right = 10, top = 10, bottom = 30;
-  const groups = DATA.metrics.size.filter((group) => group[1] === task);
-  const sizes = unique(groups.map((group) => group[2])).sort((a, b) => a - b);
+  const groups = SUMMARY.by_size.filter((cell) => cell.task === task);
+  const sizes = unique(groups.map((cell) => cell.size)).sort((a, b) => a - b);
   const low = sizes[0], high = sizes.at(-1);
   const x = (size) => low === high ? (left + width - right) / 2
     : left + 8 + (size - low) / (high - low) * (width - left - right - 16);
@@ -164,21 +342,30 @@ function chart(task, measure) {
   }
   for (const size of ticksOf(sizes))
     svg.append(s("text", { x: x(size), y: height - 12, "text-anchor": "middle" }, size));
-  SERIES.forEach((series, i) => {
-    const points = groups.filter((group) => group[0] === i).sort((a, b) => a[2] - b[2]);
-    if (!points.length) return;
-    const line = points.map(([, , size, metrics], k) => `${k ? "L" : "M"}${x(size)},${y(metrics[measure])}`).join("");
+  const path = (points) => points.map(([size, share], k) => `${k ? "L" : "M"}${x(size)},${y(share)}`).join("");
+  const floor = SUMMARY.floors.find((f) => f.task === task);
+  if (floor && measure === "success")
+    svg.append(s("path", { class: "floor", d: path(Object.entries(floor.sizes).map(([size, share]) => [Number(size), share]).sort((a, b) => a[0] - b[0])) }));
+  for (const i of drawn()) {
+    const points = groups.filter((cell) => cell.series === i && isNumber(cell.metrics[measure].value)).sort((a, b) => a.size - b.size);
+    if (!points.length) continue;
+    const ends = points.filter((cell) => isNumber(cell.metrics[measure].low));
+    const band = [...ends.map((cell) => [cell.size, cell.metrics[measure].high]), ...ends.reverse().map((cell) => [cell.size, cell.metrics[measure].low])];
     svg.append(s("g", { class: "series", "data-series": i },
-      s("path", { d: line, stroke: seriesColor(i), "stroke-dasharray": seriesDash(i) }),
-      points.map(([, , size, metrics]) => s("path", { d: seriesMarker(i), fill: seriesColor(i), transform: `translate(${x(size)} ${y(metrics[measure])})` },
-        s("title", {}, `${series.label}, size ${size}: ${percent(metrics[measure])} of ${replies(metrics.replies)}`)))));
-  });
+      s("path", { class: "line", d: path(points.map((cell) => [cell.size, cell.metrics[measure].value])), stroke: seriesColor(i), "stroke-dasharray": seriesDash(i) }),
+      band.length > 2 ? s("path", { class: "band", d: `${path(band)}Z`, fill: seriesColor(i) }) : null,
+      points.map(({ size, metrics }) => {
+        const dot = markerOf(i, { transform: `translate(${x(size)} ${y(metrics[measure].value)})` });
+        dot.append(s("title", {}, `${SERIES[i].label}, size ${size}: ${percent(metrics[measure].value)} (${span(metrics[measure])}) of ${replies(metrics.replies)}`));
+        return dot;
+      })));
+  }
   return h("figure", {}, h("figcaption", {}, TASKS[task].title), svg);
 }
 
 function drawCharts(measure) {
   $("measure-about").textContent = MEASURES[measure][1];
-  $("charts").replaceChildren(...taskNames.map((task) => chart(task, measure)));
+  $("charts").replaceChildren(...taskNames.filter((task) => SUMMARY.by_size.some((cell) => cell.task === task)).map((task) => chart(task, measure)));
   highlight(hot);
 }
 
@@ -191,43 +378,76 @@ function segments(box, name, options, value, change) {
 }
 
 function drawSizes() {
+  if (!overall.length) return;
+  show("sizes");
   drawSeries();
   segments($("measure"), "measure", Object.entries(MEASURES).map(([key, [label]]) => [key, label]), "success", drawCharts);
   drawCharts("success");
-  const columns = ["Task", "Size", "Agent", "Replies", "Success", "Optimal", "Progress"];
-  const order = [...DATA.metrics.size].sort((a, b) =>
-    taskNames.indexOf(a[1]) - taskNames.indexOf(b[1]) || a[2] - b[2] || a[0] - b[0]);
-  $("size-table").append(
-    h("thead", {}, h("tr", {}, columns.map((name, k) => h("th", { scope: "col", class: k > 2 || k === 1 ? "num" : null }, name)))),
-    h("tbody", {}, order.map(([i, task, size, m]) => h("tr", {},
-      h("td", {}, TASKS[task].title), h("td", { class: "num" }, size), h("td", {}, SERIES[i].label),
-      h("td", { class: "num" }, count(m.replies)),
-      [m.success, m.optimal, m.progress].map((share) => h("td", { class: "num" }, percent(share)))))));
+  table("size-table", ["Task", "#Size", "Agent", "#Replies", "#Success", "#95% interval", "#Optimal", "#Progress", "#Extra steps"],
+    sortedSizes().map(({ series, task, size, metrics: m }) => [TASKS[task].title, size, SERIES[series].label, count(m.replies),
+      percent(m.success.value), span(m.success), percent(m.optimal.value), percent(m.progress.value),
+      isNumber(m.regret.value) ? m.regret.value.toFixed(1) : NONE]));
+}
+
+// The mean over sizes, then over tasks, as all rates are.
+function averageShare(series, share) {
+  const mean = (values) => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const cells = SUMMARY.by_size.filter((cell) => cell.series === series && cell.metrics.replies);
+  return mean(unique(cells.map((cell) => cell.task)).map((task) => mean(cells.filter((cell) => cell.task === task).map((cell) => share(cell.metrics)))));
 }
 
 function drawEndings() {
+  if (!overall.length) return;
+  show("endings");
   for (const name of outcomeNames)
     $("outcome-legend").append(h("span", { title: ABOUT_OUTCOME[name] },
       h("i", { class: "swatch", "--c": outcomeColor(name) }), OUTCOMES[name]));
-  for (const [i, metrics] of DATA.metrics.series) {
-    const parts = outcomeNames.filter((name) => metrics.outcomes[name]).map((name) => {
-      const share = metrics.outcomes[name] / metrics.replies;
-      const what = `${SERIES[i].label}: ${OUTCOMES[name]}, ${metrics.outcomes[name]} of ${replies(metrics.replies)}`;
-      return h("button", { type: "button", "--c": outcomeColor(name), flex: `${metrics.outcomes[name]} 1 0`,
-        title: what, "aria-label": `${what}. Show them.`,
-        onclick: () => { filterTo({ series: String(i), outcome: name }); $("gallery").scrollIntoView(); $("count").focus(); } },
-        share >= .06 ? percent(share) : "");
-    });
-    $("outcome-bars").append(h("div", { class: "ending" }, h("span", {}, SERIES[i].label), h("div", { class: "stack" }, parts)));
+  for (const { series, metrics } of overall) {
+    if (!metrics.replies) continue;
+    const parts = outcomeNames.filter((name) => metrics.outcomes[name]).map((name) => ({
+      name: OUTCOMES[name], share: averageShare(series, (m) => (m.outcomes[name] ?? 0) / m.replies), color: outcomeColor(name),
+      filters: { series: String(series), outcome: name }, detail: `${count(metrics.outcomes[name])} of ${replies(metrics.replies)}` }));
+    $("outcome-bars").append(h("div", { class: "ending" }, h("span", {}, SERIES[series].label), stack(series, parts)));
   }
-  const kinds = Object.keys(DATA.metrics.all.violations);
+  const kinds = unique(overall.flatMap(({ metrics }) => Object.keys(metrics.violations)));
   if (!kinds.length) return;
-  $("violation-box").hidden = false;
-  $("violations").append(
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Agent"), kinds.map((kind) => h("th", { scope: "col", class: "num" }, words(kind))))),
-    h("tbody", {}, DATA.metrics.series.filter(([, m]) => Object.keys(m.violations).length).map(([i, m]) => h("tr", {},
-      h("th", { scope: "row" }, SERIES[i].label),
-      kinds.map((kind) => h("td", { class: "num" }, m.violations[kind] ? count(m.violations[kind]) : "\u2013"))))));
+  show("violation-box");
+  table("violations", ["Agent", ...kinds.map((kind) => `#${words(kind)}`)],
+    overall.filter(({ metrics }) => Object.keys(metrics.violations).length).map(({ series, metrics }) => [SERIES[series].label,
+      ...kinds.map((kind) => metrics.violations[kind] ? count(metrics.violations[kind]) : NONE)]));
+}
+
+function drawQuestions() {
+  const { answers } = SUMMARY;
+  if (!answers.length) return;
+  show("questions");
+  const who = unique(answers.map((answer) => answer.series));
+  const kinds = unique(answers.map((answer) => `${answer.task} ${answer.question}`));
+  table("question-table", ["Task", "Question", ...who.map((i) => `#${SERIES[i].label}`)], kinds.map((kind) => {
+    const of = answers.filter((answer) => `${answer.task} ${answer.question}` === kind);
+    return [TASKS[of[0].task].title, words(of[0].question), ...who.map((i) => {
+      const answer = of.find((one) => one.series === i);
+      return answer ? h("span", {}, percent(answer.correct.value), h("small", {}, [span(answer.correct), answer.f1 ? `F1 ${answer.f1.value.toFixed(2)}` : ""].filter(Boolean).join(", "))) : NONE;
+    })];
+  }));
+}
+
+function drawSamples() {
+  const of = SUMMARY.samples.filter((one) => one.task === null || taskNames.length === 1);
+  if (!of.length) return;
+  show("samples");
+  const ks = unique(of.flatMap((one) => Object.keys(one.pass_at))).map(Number).sort((a, b) => a - b);
+  table("sample-table", ["Agent", ...ks.map((k) => `#pass@${k}`), "#Majority"], of.map((one) => [SERIES[one.series].label,
+    ...ks.map((k) => k in one.pass_at ? percent(one.pass_at[k]) : NONE), percent(one.majority)]));
+}
+
+function drawCost() {
+  const known = overall.filter(({ metrics: m }) => isNumber(m.completion_tokens) || isNumber(m.prompt_tokens) || isNumber(m.latency));
+  if (!known.length) return;
+  show("cost");
+  const round = (x) => isNumber(x) ? count(Math.round(x)) : NONE, seconds = (x) => isNumber(x) ? x.toPrecision(3) : NONE;
+  table("cost-table", ["Agent", "#Tokens read", "#Tokens written", "#Seconds, median", "#95% within"], known.map(({ series, metrics: m }) => [
+    SERIES[series].label, round(m.prompt_tokens), round(m.completion_tokens), seconds(m.latency), seconds(m.latency_p95)]));
 }
 
 // ---------------------------------------------------------------- boards
@@ -288,6 +508,14 @@ function way(board, run, step, color, shown = step) {
   return svg;
 }
 
+// Marks cells, dashed, on an overlay of `way`.
+function outline(svg, board, cells) {
+  for (const cell of cells) {
+    const at = { x: cell % board.cols + .06, y: Math.floor(cell / board.cols) + .06, width: .88, height: .88, rx: .08 };
+    svg.append(s("rect", { ...at, class: "differs-halo" }), s("rect", { ...at, class: "differs" }));
+  }
+}
+
 const OVERLAY = { success: "#0b6b53", violation: "#c2410c", failure: "#8e3a8c", unfinished: "#9a6b00",
   not_shortest: "#1d5fa8", no_plan: "#666b70" };
 const runOf = (row) => ({ frames: row.frames, plan: row.plan, outcome: row.outcome });
@@ -309,12 +537,14 @@ function card(index, pixels = 360) {
   const row = ROWS[index], board = BOARDS[row.board], task = TASKS[board.task];
   const canvas = h("canvas", { "aria-hidden": "true" });
   paint(canvas, board, 0, Math.max(4, Math.floor(pixels / Math.max(board.rows, board.cols))));
-  const run = runOf(row);
+  const run = runOf(row), trail = way(board, run, run.frames.length - 1, OVERLAY[row.outcome], 0);
+  if (row.differs) outline(trail, board, row.differs);
   return h("button", { type: "button", class: "card", "data-row": index, onclick: () => openPlayer(index) },
-    h("span", { class: "thumb" }, canvas, way(board, run, run.frames.length - 1, OVERLAY[row.outcome], 0)),
+    h("span", { class: "thumb" }, canvas, trail),
     h("b", {}, `${task.title} ${board.rows}\u00d7${board.cols}`),
     h("small", {}, SERIES[row.series].label + (row.difficulty ? `, ${row.difficulty}` : "")),
-    badge(row.outcome, endingOf(row)));
+    badge(row.outcome, endingOf(row)),
+    row.cause ? h("span", { class: "badge", "--c": causeColor(row.cause) }, CAUSES[row.cause][0]) : null);
 }
 
 // ---------------------------------------------------------------- gallery
@@ -324,11 +554,12 @@ const FIELDS = [
   ["size", "Size", (row) => BOARDS[row.board].size, (value) => value],
   ["difficulty", "Difficulty", (row) => row.difficulty ?? "none", (value) => value],
   ["series", "Agent", (row) => row.series, (value) => SERIES[value].label],
-  ["modality", "Modality", (row) => SERIES[row.series].modality, (value) => value],
+  ["modality", "Shown", (row) => modalityOf(row.series), (value) => value],
+  ["cause", "Cause", (row) => row.cause ?? "none", (value) => value === "none" ? "none: success" : CAUSES[value][0]],
   ["outcome", "Outcome", (row) => row.outcome, (value) => OUTCOMES[value]],
   ["violation", "Illegal move", (row) => row.violation ?? "none", words],
 ];
-const ORDER = { outcome: Object.keys(OUTCOMES), difficulty: ["easy", "medium", "hard"], task: taskNames };
+const ORDER = { cause: ["none", ...Object.keys(CAUSES)], outcome: Object.keys(OUTCOMES), difficulty: ["easy", "medium", "hard"], task: taskNames };
 const chosen = {};
 let needle = "", matching = [], page = 0;
 const haystacks = ROWS.map((row) => {
@@ -337,6 +568,9 @@ const haystacks = ROWS.map((row) => {
 });
 
 function drawFilters() {
+  if (!ROWS.length) return;
+  show("gallery");
+  if (ROWS.length < DATA.plans) $("sampled").textContent = `It holds a sample of ${count(ROWS.length)} of ${count(DATA.plans)} plans, drawn from every series, task and cause; all numbers above are over all of them.`;
   const form = $("filters");
   for (const [key, label, value, show] of FIELDS) {
     const rank = (v) => ORDER[key] ? ORDER[key].indexOf(v) : v;
@@ -405,14 +639,18 @@ function showRow(index) {
   current = index;
   const row = ROWS[index], board = BOARDS[row.board], task = TASKS[board.task];
   $("player-title").textContent = `${task.title} ${board.rows}\u00d7${board.cols}, ${SERIES[row.series].label}`;
-  $("player-badges").replaceChildren(badge(row.outcome, verdictOf(row)), h("span", {}, board.name));
-  $("verdict").textContent = row.explanation;
+  $("player-badges").replaceChildren(badge(row.outcome, verdictOf(row)),
+    row.cause ? h("span", { class: "badge", "--c": causeColor(row.cause), title: CAUSES[row.cause][1] }, CAUSES[row.cause][0]) : "",
+    h("span", {}, board.name));
+  $("verdict").textContent = row.explanation + (row.cause ? ` Cause: ${CAUSES[row.cause][0]}, it ${aboutCause(row)}.` : "");
+  drawMisread(row);
   $("meta").replaceChildren(...[
     ["Steps", row.steps], ["Fewest possible", board.optimal ?? "no solution"],
     ["Shortest plans", board.shortest], ["Progress", percent(row.progress)],
-    ["Difficulty", row.difficulty ?? "\u2013"], ["Shown", SERIES[row.series].modality],
-    ["Illegal moves", row.violations], ["Convention", row.convention],
-  ].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
+    ["Difficulty", row.difficulty ?? "\u2013"], ["Shown", modalityOf(row.series)],
+    ["Illegal moves", row.violations], ["Convention", row.convention], ["Sample", row.sample || null],
+    ["Tokens written", row.tokens === null ? null : count(row.tokens)], ["Seconds", row.latency],
+  ].filter(([, value]) => value !== null).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));
   const place = matching.indexOf(index);
   $("position").textContent = place < 0 ? "" : `${count(place + 1)} / ${count(matching.length)}`;
   off("before", place <= 0);
@@ -423,6 +661,18 @@ function showRow(index) {
   history.replaceState(null, "", `#reply-${index}`);
 }
 
+const aboutCause = (row) => CAUSES[row.cause][1] + (row.unclear ? ` (${row.unclear})` : "");
+
+// The lines of the statement that differ, and the stated board beside the true one.
+function drawMisread(row) {
+  const has = isNumber(row.seen);
+  $("seen-box").hidden = !has;
+  $("board-h").classList.toggle("hidden", !has);
+  player.classList.toggle("wide", has);
+  $("misread").hidden = !row.said?.length;
+  if (row.said) table("misread-table", ["It said", "The board has"], row.said.map(([has, said]) => [said || NONE, has || NONE]));
+}
+
 // A button that is `disabled` would lose the focus, and with it the keys.
 const off = (id, is) => $(id).setAttribute("aria-disabled", String(is));
 
@@ -431,39 +681,53 @@ function showRun(which) {
   const row = ROWS[current], board = BOARDS[row.board];
   run = which === "reply" ? { ...runOf(row), ofReply: true }
     : { frames: board.way, plan: board.plan, outcome: "success", ofReply: false };
+  const seen = isNumber(row.seen) ? BOARDS[row.seen] : null;
+  run.seen = seen && (which === "reply" ? { frames: row.seenFrames, plan: row.plan, outcome: outcomeSeen(row) } : { frames: [0], plan: [], outcome: "unfinished" });
   const last = run.frames.length - 1;
-  $("scrub").max = last;
-  $("scrub").disabled = last === 0;
+  run.last = Math.max(last, (run.seen?.frames.length ?? 1) - 1);
+  $("scrub").max = run.last;
+  $("scrub").disabled = run.last === 0;
   $("plan").replaceChildren(...run.plan.map((action, k) => {
     const taken = k < last;
     const stop = k === last - 1 && stopsIn(run) ? run.outcome : "";
     return h("li", { class: taken ? (stop === "violation" ? "bad" : stop ? "fell" : null) : "untaken" },
       h("button", { type: "button", "aria-label": `Step ${k + 1}: ${TASKS[board.task].names[action]}${taken ? "" : ", not carried out"}`,
-        onclick: () => { pause(); goTo(Math.min(k + 1, last)); } }, TASKS[board.task].actions[action]));
+        onclick: () => { pause(); goTo(Math.min(k + 1, run.last)); } }, TASKS[board.task].actions[action]));
   }));
   goTo(0);
 }
 
 function goTo(target) {
   const row = ROWS[current], board = BOARDS[row.board], last = run.frames.length - 1;
-  step = Math.max(0, Math.min(last, target));
-  let canvas = $("board").querySelector("canvas");
-  if (!canvas) $("board").append(canvas = h("canvas", { role: "img" }));
-  paint(canvas, board, run.frames[step], DATA.atlases[board.atlas].cell);
-  $("board").querySelector("svg")?.remove();
-  if ($("trail").checked) $("board").append(way(board, run, step, OVERLAY[run.outcome]));
+  step = Math.max(0, Math.min(run.last, target));
+  drawBoard("board", board, run, Math.min(step, last), row.differs, `Board after step ${Math.min(step, last)}`);
+  if (run.seen) {
+    const at = Math.min(step, run.seen.frames.length - 1);
+    drawBoard("seen", BOARDS[row.seen], run.seen, at, row.differs, `What it saw, after step ${at}`);
+  }
   $("scrub").value = step;
   $("status").textContent = statusOf(row, board, last);
-  canvas.setAttribute("aria-label", `Board after step ${step}`);
   $("scrub").setAttribute("aria-valuetext", $("status").textContent);
   $("plan").querySelectorAll("button").forEach((button, k) => {
     if (k === step - 1) { button.setAttribute("aria-current", "step"); reveal(button); } else button.removeAttribute("aria-current");
   });
   off("first", step === 0);
   off("back", step === 0);
-  off("next", step === last);
+  off("next", step === run.last);
   drawReply(row);
-  drawState(board);
+  drawState(board, Math.min(step, last));
+}
+
+function drawBoard(id, board, of, at, differs, label) {
+  let canvas = $(id).querySelector("canvas");
+  if (!canvas) $(id).append(canvas = h("canvas", { role: "img" }));
+  paint(canvas, board, of.frames[at], DATA.atlases[board.atlas].cell);
+  canvas.setAttribute("aria-label", label);
+  $(id).querySelector("svg")?.remove();
+  if (!$("trail").checked) return;
+  const svg = way(board, of, at, OVERLAY[of.outcome]);
+  if (differs) outline(svg, board, differs);
+  $(id).append(svg);
 }
 
 function reveal(button) {
@@ -476,6 +740,7 @@ function statusOf(row, board, last) {
   if (step === 0) return `Start. ${run.plan.length} action${run.plan.length === 1 ? "" : "s"} ${run.ofReply ? "planned" : "needed"}.`;
   const name = TASKS[board.task].names[run.plan[step - 1]];
   const said = `Step ${step} of ${run.plan.length}: ${name}.`;
+  if (step > last) return `Step ${step} of ${run.plan.length} on the board that it saw: ${name}. The true attempt is over.`;
   if (step < last) return said;
   if (run.outcome === "violation") return `${said} Illegal: ${words(row.violation)}.`;
   if (run.outcome === "failure") return `${said} The agent ${TASKS[board.task].failure}.`;
@@ -504,7 +769,7 @@ function drawReply(row) {
   box.replaceChildren(slice(0, start), span, slice(end));
 }
 
-function drawState(board) {
+function drawState(board, step) {
   const lines = board.text.map((line) => ({ line, changed: false }));
   for (const [start, stop, text] of board.frames[run.frames[step]].text.slice().reverse())
     lines.splice(start, stop - start, ...text.map((line) => ({ line, changed: true })));
@@ -524,12 +789,11 @@ function pause() {
 }
 function toggle() {
   if (timer) return pause();
-  const last = run.frames.length - 1;
-  if (!last) return;
-  goTo(step === last ? 0 : step + 1);
+  if (!run.last) return;
+  goTo(step === run.last ? 0 : step + 1);
   timer = setInterval(() => {
     goTo(step + 1);
-    if (step === last) pause();
+    if (step === run.last) pause();
   }, 550);
   drawPlay();
 }
@@ -598,13 +862,20 @@ applyScheme();
 // ---------------------------------------------------------------- start
 
 drawHead();
+drawGap();
+drawCauses();
 drawMatrix();
 drawSizes();
 drawEndings();
+drawQuestions();
+drawSamples();
+drawCost();
+drawComparisons();
 drawFilters();
+for (const link of document.querySelectorAll("nav [data-for]")) link.hidden = $(link.dataset.for).hidden;
 wirePlayer();
 Promise.all(sheets.map((image) => image.decode())).then(() => {
-  drawHero();
+  drawExamples();
   filter();
   const linked = /^#reply-(\d+)$/.exec(location.hash);
   if (linked && Number(linked[1]) < ROWS.length) openPlayer(Number(linked[1]));

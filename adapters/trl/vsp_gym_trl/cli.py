@@ -9,6 +9,7 @@ import click
 from vsp_gym.errors import VSPGymError
 
 COMMANDS = {
+    "demo": "See a model learn to plan from pictures, on two processor cores.",
     "build-tiny": "Make a small Qwen3-VL with random weights.",
     "sft": "Teach a model to read pictures, or to plan.",
     "opcd": "Distil a reader of words into a student that sees pictures.",

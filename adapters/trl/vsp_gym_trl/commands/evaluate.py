@@ -16,7 +16,9 @@ from vsp_gym_trl.processing import load_processor
 from vsp_gym_trl.training import BoardEvaluation, load_model, read_boards
 
 
-@click.command(epilog="\b\nExample:\n  vsp-gym-trl evaluate --model runs/opcd --data data/lakes --boards 200")
+@click.command(
+    epilog="\b\nExample:\n  vsp-gym-trl evaluate --model tiny --model sft --model opcd --data data --boards 200"
+)
 @click.option(
     "--model", required=True, type=click.Path(exists=True), help="Folder of a model or a checkpoint."
 )
@@ -33,7 +35,7 @@ from vsp_gym_trl.training import BoardEvaluation, load_model, read_boards
 @click.option("--max-new-tokens", type=click.IntRange(min=1), default=512, show_default=True)
 @click.option("--json", "json_path", type=click.Path(), help="Write the scores to this file too.")
 def command(
-    model: str,
+    models: Sequence[str],
     data: str,
     split: str,
     boards: int | None,
@@ -51,16 +53,17 @@ def command(
     """
     import torch
 
-    processor = load_processor(model)
     chosen = read_boards(data, split, limit=boards, cell_pixels=cell_pixels, theme=theme)
-    network = load_model(model).to("cuda" if torch.cuda.is_available() else "cpu")
     evaluation = BoardEvaluation(
         chosen, tuple(views) or VIEWS, reply, batch_size=batch_size, max_new_tokens=max_new_tokens
     )
-    scores = evaluation.run(network, processor)
-    Console().print(score_table({model: scores}))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    scores = {model: evaluation.run(load_model(model).to(device), load_processor(model)) for model in models}
+    Console().print(score_table(scores))
     if json_path:
-        written = {view: score.to_dict() for view, score in scores.items()}
+        written = {
+            model: {view: score.to_dict() for view, score in found.items()} for model, found in scores.items()
+        }
         Path(json_path).write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from vsp_gym_trl.commands.options import trainer_arguments, training_options, unknown_settings
+from vsp_gym_trl.commands.options import trainer_arguments, training_options, unknown_settings, weights_dtype
 from vsp_gym_trl.data import opcd_rows, sft_rows
 from vsp_gym_trl.losses import OBJECTIVES
 from vsp_gym_trl.opcd import PRESETS, check_teacher, get_preset, make_opcd_trainer, run_opcd
@@ -72,10 +72,11 @@ def command(
         held_out = read_boards(data, eval_split, limit=eval_boards, **drawn)
         evaluation = BoardEvaluation(held_out, reply=reply)
     rows = to_dataset(opcd_rows(train, reply=reply, reference=reference))
+    dtype = weights_dtype(8 if teacher is None else settings.lora_rank)
     try:
         trainer = make_opcd_trainer(
-            load_model(student),
-            None if teacher is None else load_model(teacher),
+            load_model(student, dtype=dtype),
+            None if teacher is None else load_model(teacher, dtype=dtype),
             processor,
             rows,
             out,

@@ -117,6 +117,13 @@ def trainer_arguments(
     return arguments
 
 
+def weights_dtype(lora_rank: int | None) -> Any:
+    """The type to load weights in: bfloat16 under adapters on a GPU, where they stay as they are."""
+    import torch
+
+    return torch.bfloat16 if lora_rank is not None and torch.cuda.is_available() else torch.float32
+
+
 def unknown_settings(error: TypeError) -> VSPGymError:
     """What to say when the trainer's configuration does not take a setting."""
     return VSPGymError(f"the trainer refuses its settings: {str(error).replace('__init__() ', '')}")

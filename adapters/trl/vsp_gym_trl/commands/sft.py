@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 import click
 
-from vsp_gym_trl.commands.options import trainer_arguments, training_options, unknown_settings
+from vsp_gym_trl.commands.options import trainer_arguments, training_options, unknown_settings, weights_dtype
 from vsp_gym_trl.data import SftKind, sft_rows
 from vsp_gym_trl.processing import load_processor
 from vsp_gym_trl.sft import PRESETS, get_preset, make_sft_trainer, run_sft
@@ -49,9 +49,10 @@ def command(
         held_out = read_boards(data, eval_split, limit=eval_boards, **drawn)
         evaluation = BoardEvaluation(held_out, reply=reply)
     rows = to_dataset(sft_rows(train, kind, reply=reply))
+    network = load_model(model, dtype=weights_dtype(settings.lora_rank))
     try:
         trainer = make_sft_trainer(
-            load_model(model),
+            network,
             processor,
             rows,
             out,

@@ -42,23 +42,13 @@ def test_the_commands_of_the_readme_follow_each_other(lakes: Path, tmp_path: Pat
     found = call("opcd", "--student", sft, "--teacher-from-base", "--out", adapters, *short, *quick)
     assert found.exit_code == 0, found.output
     written = tmp_path / "scores.json"
-    found = call(
-        *(
-            "evaluate",
-            "--model",
-            adapters,
-            "--data",
-            lakes / "test",
-            "--max-new-tokens",
-            "8",
-            "--json",
-            written,
-        )
-    )
+    short = ["--data", lakes / "test", "--max-new-tokens", "8", "--json", written]
+    found = call("evaluate", "--model", opcd, "--model", adapters, *short)
     assert found.exit_code == 0, found.output
     scores = json.loads(written.read_text())
-    assert scores["image-plan"]["boards"] == 6
-    assert set(scores) == {"image-plan", "text-plan", "perception"}
+    assert list(scores) == [str(opcd), str(adapters)]
+    assert scores[str(opcd)]["image-plan"]["boards"] == 6
+    assert set(scores[str(adapters)]) == {"image-plan", "text-plan", "perception"}
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,15 @@ from vsp_gym_trl.training import BoardEvaluation, load_model, read_boards
 
 
 @click.command(
-    epilog="\b\nExample:\n  vsp-gym-trl evaluate --model tiny --model sft --model opcd --data data --boards 200"
+    epilog="\b\nExample:\n  vsp-gym-trl evaluate --model tiny --model opcd --data data --boards 200"
 )
 @click.option(
-    "--model", required=True, type=click.Path(exists=True), help="Folder of a model or a checkpoint."
+    "--model",
+    "models",
+    required=True,
+    multiple=True,
+    type=click.Path(exists=True),
+    help="Folder of a model; may be repeated, to compare.",
 )
 @click.option("--data", required=True, type=click.Path(exists=True), help="Data set.")
 @click.option("--split", default="test", show_default=True, help="Part of it.")

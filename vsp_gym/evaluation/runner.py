@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from vsp_gym.evaluation.attribution import attribute
 from vsp_gym.evaluation.conditions import Board as EvaluatedBoard
 from vsp_gym.evaluation.conditions import Case, Evaluation, tell_outcome
 from vsp_gym.evaluation.dispatch import Answer, Dispatcher, Patience
@@ -242,6 +243,16 @@ class _Runner:
                 board.task, board.layout, parsed.actions, evaluation.convention, solution=board.solution
             )
         row["score"] = score.to_dict()
+        row["attribution"] = attribute(
+            board.task,
+            board.layout,
+            text,
+            score,
+            actions=row["actions"],
+            modality=case.condition.modality,
+            states_board=evaluation.reply == "full",
+            mode=evaluation.mode,
+        ).to_dict()
 
     async def _play_perceive(self, case: Case, row: dict[str, Any]) -> None:
         text = row["reply"] = await self._ask(case, self._evaluation.messages(case), row)
@@ -347,6 +358,7 @@ def _new_row(key: str, case: Case, evaluation: Evaluation, model: Model) -> dict
         "gold": None,
         "score": None,
         "answer": None,
+        "attribution": None,
         "error": None,
         "finish_reason": None,
         "prompt_tokens": None,

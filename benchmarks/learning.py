@@ -62,15 +62,18 @@ class Preset:
     """Runs of the two arms that matter."""
     few: int = 1800
     """Boards where oracle plans are scarce."""
-    text_boards: int = 128
-    """Boards of every task in a step, for each form of the reply."""
-    picture_boards: int = 192
+    text_boards: int = 192
+    """Boards of every task in a step that is about words (of one task where pictures are learned)."""
+    picture_boards: int = 160
+    """Boards of every task in a step that is about pictures."""
     rollouts: int = 256
-    replay_boards: int = 48
+    """Boards of every task in a step of an arm."""
+    replay_boards: int = 128
+    """Boards of one task in a step that are replayed, for pictures and for words."""
     steps: int | None = None
     """Limits every stage, for tests."""
-    rate: float = 1e-3
-    distill_rate: float = 3e-4
+    rate: float = 2e-3
+    distill_rate: float = 1e-3
     muon: bool = True
     watches: int = 6
     """Points of the learning curves."""
@@ -153,13 +156,13 @@ def make_arms(preset: Preset) -> list[Arm]:
         Arm("fine-tuned on oracle plans", "direct"),
         Arm("fine-tuned on oracle plans", "direct", replay=False),
         Arm("distilled, state then plan", "full", "reverse-kl", replay=False),
-        Arm("MGSD's sampled objective, state then plan", "full", "sampled"),
-        Arm("fine-tuned on oracle plans, state then plan", "full"),
-        Arm("fine-tuned on oracle plans, state then plan", "full", replay=False),
         *(replace(arm, seed=seed) for seed in range(1, preset.seeds) for arm in matter),
     ]
     if preset.extras:
         arms += [
+            Arm("MGSD's sampled objective, state then plan", "full", "sampled"),
+            Arm("fine-tuned on oracle plans, state then plan", "full"),
+            Arm("fine-tuned on oracle plans, state then plan", "full", replay=False),
             Arm("few boards: fine-tuned on oracle plans", "direct", few=True, extra=True),
             Arm("few boards: distilled", "direct", "reverse-kl", few=True, extra=True),
             Arm("teacher without the reference plan", "direct", "reverse-kl", extra=True),
@@ -272,10 +275,15 @@ class Run:
             mode: (*[self.reading[mode]] * 2, self.teaching[mode, False], self.teaching[mode, True])
             for mode in modes
         }
-        self.text_parts: list[Part] = [Part(views, preset.text_boards) for views in words.values()]
+        both = (*words["direct"], *words["full"])
+        self.text_parts: list[Part] = [Part(both, preset.text_boards)]
+        self.picture_parts: list[Part] = [
+            Part((PERCEPTION,), preset.picture_boards),
+            Part(both, preset.text_boards, turns=True),
+        ]
         self.replay_parts: list[Part] = [
-            Part((PERCEPTION,), preset.replay_boards),
-            Part((*words["direct"], *words["full"]), preset.replay_boards),
+            Part((PERCEPTION,), preset.replay_boards, turns=True),
+            Part(both, preset.replay_boards, turns=True),
         ]
 
     def learn(self, name: str, parts: Sequence[Part], seconds: float) -> None:
@@ -287,20 +295,22 @@ class Run:
             rate=self.preset.rate,
             muon=self.preset.muon,
         )
-        boards = curve.steps * sum(part.boards for part in parts) * len(self.data)
+        tasks = len(self.data)
+        boards = curve.steps * sum(part.boards * (1 if part.turns else tasks) for part in parts)
         self.stages[name] = {**asdict(curve), "boards": boards}
         last = {key: round(value, 3) for key, value in (curve.points or [{}])[-1].items()}
         self.log(name, f"{curve.steps} steps, {boards / curve.seconds:,.0f} boards/s", last)
 
     def base(self) -> None:
         """Planning from words, then seeing: the model that every arm starts from."""
-        from vsp_gym_trl.lean.training import Part
-
+        began = time.perf_counter()
+        for parts in (self.text_parts, self.picture_parts):
+            self.trainer.warm_up(parts)
+        self.stages["compilation"] = {"seconds": time.perf_counter() - began}
+        self.log("compiled")
         self.learn("text", self.text_parts, self.preset.text_seconds)
         self.score(self.stages["text"], *self.reading.values())
-        replay = [part._replace(boards=max(1, part.boards // 3)) for part in self.text_parts]
-        parts = [Part((self.seeing,), self.preset.picture_boards), *replay]
-        self.learn("pictures", parts, self.preset.picture_seconds)
+        self.learn("pictures", self.picture_parts, self.preset.picture_seconds)
         self.start = self.network.weights.flat.clone()
         self.teacher = self.network.weights.frozen()
         self.stages["base"] = {}
@@ -408,13 +418,15 @@ class Run:
 
     def _score_themes(self, into: dict[str, Any]) -> None:
         """Judge what the model sees on pictures in themes that it was never shown."""
+        usual = {name: task.patches for name, task in self.data.items()}
         for theme in HELD_OUT_THEMES:
-            looks = {
-                name: replace(task, patches=self._patches(name, theme, [self.held_out[name]]), looks=1)
-                for name, task in self.data.items()
-            }
-            pending = self.evaluator.start(self.seeing, looks=looks)
-            self._waiting.append((into, f"picture -> state, theme {theme}", pending))
+            for name, task in self.data.items():
+                task.patches = self._patches(name, theme, [self.held_out[name]])
+            self._waiting.append(
+                (into, f"picture -> state, theme {theme}", self.evaluator.start(self.seeing))
+            )
+        for name, task in self.data.items():
+            task.patches = usual[name]
 
     # ---- boards larger than trained on --------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from vsp_gym.envs import get_task
 from vsp_gym.perception import parse_statement
 from vsp_gym.scoring import score_reply
 from vsp_gym_trl.lean.boards import Mode, TaskBoards
-from vsp_gym_trl.lean.training import TaskData, Trainer, View
+from vsp_gym_trl.lean.training import Trainer, View
 
 _CHUNK = 100
 """Replies that a process judges at a time."""
@@ -105,7 +105,7 @@ class Evaluator:
         tokenizer: turns replies into text.
         boards: held-out boards by task, with their layouts.
         executor: processes that judge; this one if None.
-        batch: boards that are replied to at once.
+        batch: boards of every task that are replied to at once.
     """
 
     def __init__(
@@ -121,46 +121,39 @@ class Evaluator:
         self._executor = executor or _Inline()
         self._batch = batch
 
-    def start(
-        self, view: View, *, looks: Mapping[str, TaskData] | None = None, share: float = 1.0
-    ) -> Pending:
+    def start(self, view: View, *, share: float = 1.0) -> Pending:
         """Reply to the boards and have the replies judged.
 
         Args:
             view: how boards are shown and what is asked.
-            looks: tasks with other pictures, for another theme.
             share: of the boards of every task, this share, evenly chosen.
         """
-        sizes, judging, examples = {}, {}, {}
-        for name, boards in self._boards.items():
-            task = (looks or self._trainer.data)[name]
-            step = max(1, round(1 / share))
-            rows = torch.arange(0, len(boards), step)
-            replies = self._replies(task, boards, view, rows)
-            layouts = [boards.layouts[row] for row in rows.tolist()]
-            sizes[name] = [int(size) for size in boards.sizes[rows.numpy()]]
-            examples[name] = replies[-1]
+        step = max(1, round(1 / share))
+        chosen = {name: torch.arange(0, len(boards), step) for name, boards in self._boards.items()}
+        replies = self._replies(view, chosen)
+        judging = {}
+        for name, rows in chosen.items():
+            layouts = [self._boards[name].layouts[row] for row in rows.tolist()]
             judging[name] = [
                 self._executor.submit(
-                    judge, name, view.mode, layouts[i : i + _CHUNK], replies[i : i + _CHUNK]
+                    judge, name, view.mode, layouts[i : i + _CHUNK], replies[name][i : i + _CHUNK]
                 )
-                for i in range(0, len(replies), _CHUNK)
+                for i in range(0, len(rows), _CHUNK)
             ]
-        return Pending(sizes, judging, examples)
+        sizes = {name: self._boards[name].sizes[rows.numpy()].tolist() for name, rows in chosen.items()}
+        return Pending(sizes, judging, {name: found[-1] for name, found in replies.items()})
 
-    def _replies(self, task: TaskData, boards: TaskBoards, view: View, rows: torch.Tensor) -> list[str]:
-        trainer, replies = self._trainer, []
-        longest = trainer.longest(task, view)
-        for start in range(0, len(rows), self._batch):
-            some = rows[start : start + self._batch]
-            filled = torch.cat([some, some[:1].expand(self._batch - len(some))])
-            prompts, picture_at = trainer.prompts(task, boards, view, filled)
-            patches = trainer.pictures(task, boards, filled) if view.sees else None
-            sampler = trainer.sampler(self._batch, prompts.ids.shape[1] + longest)
-            tokens, lengths = sampler.run(
-                prompts, longest, patches=patches, picture_at=picture_at, temperature=0.0
-            )
-            for ids, length in zip(tokens[: len(some)].tolist(), lengths.tolist()):
-                ended = ids[length - 1] == trainer.end
-                replies.append(self._tokenizer.decode(ids[: length - 1] if ended else ids[:length]))
+    def _replies(self, view: View, chosen: Mapping[str, torch.Tensor]) -> dict[str, list[str]]:
+        """The text of the reply to every chosen board, by task."""
+        end = self._trainer.end
+        replies: dict[str, list[str]] = {name: [] for name in chosen}
+        for start in range(0, max(map(len, chosen.values())), self._batch):
+            wanted = torch.arange(start, start + self._batch)
+            rows = {name: some[wanted.clamp(max=len(some) - 1)] for name, some in chosen.items()}
+            found = self._trainer.reply(view, rows, self._boards, temperature=0.0, training=False)
+            for name, (_, tokens, lengths) in found.items():
+                missing = max(0, len(chosen[name]) - start)
+                for ids, length in zip(tokens[:missing].tolist(), lengths.tolist()):
+                    said = ids[:length]
+                    replies[name].append(self._tokenizer.decode(said[:-1] if said[-1] == end else said))
         return replies

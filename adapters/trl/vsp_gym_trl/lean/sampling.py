@@ -1,6 +1,9 @@
-"""Replies of many boards at once, with a static key-value cache and, on a GPU, a CUDA graph for each token."""
+"""Replies to many boards at once, with a static key-value cache and, on a GPU, a CUDA graph for a token."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,71 +16,67 @@ _LOOK = 8
 """Tokens between two looks at whether all replies have ended."""
 
 
+class Prompted(NamedTuple):
+    """Boards of one task that replies are wanted to."""
+
+    prompts: Ragged
+    patches: Tensor | None = None
+    """Their pictures, as for `Network.hidden`."""
+    picture_at: int | None = None
+    """Where the pictures' tokens begin, if there are any."""
+
+
 class Sampler:
-    """Samples replies from a network for a fixed number of boards.
+    """Samples replies from a network for a fixed number of boards, those of several tasks together.
 
     Args:
         network: the architecture.
         views: the weights; the network's own may be trained between calls.
-        boards: rows of every batch.
+        groups: how many tasks every batch has.
+        boards: boards of each task.
         places: longest prompt and reply together.
         end: the token that ends a reply.
     """
 
-    def __init__(self, network: Network, views: Views, boards: int, places: int, end: int) -> None:
+    def __init__(
+        self, network: Network, views: Views, groups: int, boards: int, places: int, end: int
+    ) -> None:
         self.boards, self.places = boards, places
         self._network, self._views, self._end = network, views, end
         device, dtype = network.device, network.dtype
-        shape = (network.layers, boards, network.heads, places, network.head_size)
+        rows = groups * boards
+        shape = (network.layers, rows, network.heads, places, network.head_size)
         self._keys = torch.zeros(shape, device=device, dtype=dtype)
         self._values = torch.zeros_like(self._keys)
-        self._cos = torch.zeros(places, network.head_size, device=device, dtype=dtype)
+        self._cos = torch.zeros(groups, places, network.head_size, device=device, dtype=dtype)
         self._sin = torch.zeros_like(self._cos)
-        self._token = torch.zeros(boards, dtype=torch.int64, device=device)
+        self._group = torch.arange(groups, device=device).repeat_interleave(boards)
+        self._token = torch.zeros(rows, dtype=torch.int64, device=device)
         self._at = torch.zeros_like(self._token)
-        self._done = torch.zeros(boards, dtype=torch.bool, device=device)
+        self._done = torch.zeros(rows, dtype=torch.bool, device=device)
         self._temperature = torch.zeros((), device=device)
         self._graph: torch.cuda.CUDAGraph | None = None
 
     @torch.no_grad()
     def run(
-        self,
-        prompts: Ragged,
-        longest: int,
-        *,
-        patches: Tensor | None = None,
-        picture_at: int | None = None,
-        temperature: float = 1.0,
-    ) -> tuple[Tensor, Tensor]:
-        """Replies to `boards` prompts, of at most `longest` tokens.
+        self, groups: Sequence[Prompted], longest: int, temperature: float = 1.0
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Replies to the boards of every group, of at most `longest` tokens.
 
         Args:
-            prompts: one for each board.
+            groups: as many as the sampler was made for, each with its number of boards.
             longest: where replies are cut.
-            patches, picture_at: the pictures, as for `Network.hidden`.
             temperature: 0 for the likeliest token every time.
 
         Returns:
-            Tokens `int64[boards, tokens]`, 0 after the end, and the replies' lengths `int64[boards]`, which
-            count the token that ends them.
+            For every group tokens `int64[boards, tokens]`, 0 after the end, and the replies' lengths
+            `int64[boards]`, which count the token that ends them.
         """
-        network = self._network
-        ids = prompts.ids.long()
-        width = ids.shape[1]
-        longest = min(longest, self.places - width)
-        cache: list[tuple[Tensor, Tensor]] = []
-        hidden = network.hidden(self._views, ids, patches, picture_at, cache)
-        for layer, (keys, values) in enumerate(cache):
-            self._keys[layer, :, :, :width] = keys
-            self._values[layer, :, :, :width] = values
-        for table, source in zip((self._cos, self._sin), network.rope(self.places, picture_at)):
-            table.copy_(source)
+        first = torch.cat([self._read(number, group) for number, group in enumerate(groups)])
+        longest = min(longest, self.places - max(group.prompts.ids.shape[1] for group in groups))
         self._temperature.fill_(temperature)
-        lengths = prompts.lengths.to(network.device)
-        rows = torch.arange(self.boards, device=network.device)
         self._done.zero_()
-        self._at.copy_(lengths)
-        self._choose(network.logits(self._views, hidden[rows, lengths - 1]))
+        self._choose(first)
         replies = [self._token.clone()]
         for number in range(1, longest):
             if number % _LOOK == 0 and bool(self._done.all()):
@@ -85,9 +84,27 @@ class Sampler:
             self._advance()
             replies.append(self._token.clone())
         tokens = torch.stack(replies, 1)
-        ended = (tokens == self._end).cumsum(1) - (tokens == self._end).long()
-        counts = (ended == 0).sum(1)
-        return tokens, counts
+        ends = tokens == self._end
+        lengths = (ends.cumsum(1) - ends.long() == 0).sum(1)
+        found = list(zip(tokens.split(self.boards), lengths.split(self.boards)))
+        return [(ids[:, : int(counts.max())], counts) for ids, counts in found]
+
+    def _read(self, number: int, group: Prompted) -> Tensor:
+        """Put a group's prompts into the cache; returns the logits after them, `[boards, vocabulary]`."""
+        network = self._network
+        rows = slice(number * self.boards, (number + 1) * self.boards)
+        ids = group.prompts.ids.long()
+        cache: list[tuple[Tensor, Tensor]] = []
+        hidden = network.hidden(self._views, ids, group.patches, group.picture_at, cache)
+        for layer, (keys, values) in enumerate(cache):
+            self._keys[layer, rows, :, : ids.shape[1]] = keys
+            self._values[layer, rows, :, : ids.shape[1]] = values
+        for table, source in zip((self._cos, self._sin), network.rope(self.places, group.picture_at)):
+            table[number].copy_(source)
+        lengths = group.prompts.lengths.to(network.device)
+        self._at[rows] = lengths
+        last = hidden[torch.arange(self.boards, device=network.device), lengths - 1]
+        return network.logits(self._views, last)
 
     def _choose(self, logits: Tensor) -> None:
         """Take the next token of every reply; Gumbel noise makes the largest logit a sample."""
@@ -97,7 +114,7 @@ class Sampler:
         self._done.logical_or_(token == self._end)
 
     def _step(self) -> None:
-        cos, sin = self._cos[self._at], self._sin[self._at]
+        cos, sin = self._cos[self._group, self._at], self._sin[self._group, self._at]
         logits = self._network.decode(self._views, self._token, cos, sin, self._at, self._keys, self._values)
         self._choose(logits)
         self._at.add_(1)

@@ -13,9 +13,12 @@ from torch import Tensor
 from vsp_gym.prompts import Role
 from vsp_gym_trl.lean.boards import Mode, PromptBook, Ragged, TaskBoards
 from vsp_gym_trl.lean.network import Network
-from vsp_gym_trl.lean.sampling import Sampler
+from vsp_gym_trl.lean.sampling import Prompted, Sampler
 from vsp_gym_trl.lean.weights import Optimizer, Views, schedule
 from vsp_gym_trl.losses import Objective, cross_entropy, masked_mean
+
+_MULTIPLE = 16
+"""Rows are padded to a multiple of this, which kernels like."""
 
 _PLACES = 64
 """Caches are as long as a multiple of this, so that tasks share them."""
@@ -47,6 +50,8 @@ class Part(NamedTuple):
     """One of these, at random in every step and task; one that comes twice is twice as likely."""
     boards: int
     """Boards of every task."""
+    turns: bool = False
+    """Whether a step has boards of one task only, at random."""
 
 
 @dataclass
@@ -145,7 +150,7 @@ class Trainer:
         picture_at: int | None = None,
     ) -> Tensor:
         """The logits of every token of the replies, `[boards, longest reply, vocabulary]`."""
-        rows = concatenate([prompts, replies])
+        rows = concatenate([prompts, replies], multiple=_MULTIPLE)
         hidden = self.network.hidden(views, rows.ids.long(), patches, picture_at)
         width = replies.ids.shape[1]
         places = (prompts.lengths[:, None] - 1 + torch.arange(width)).clamp(max=hidden.shape[1] - 1)
@@ -170,81 +175,52 @@ class Trainer:
         labels = replies.ids.long().masked_fill(~counted.to(logits.device, non_blocking=True), -100)
         return cross_entropy(logits, labels)
 
-    def sampler(self, boards: int, places: int) -> Sampler:
-        """A sampler for that many boards, made when first needed."""
+    def sampler(self, groups: int, boards: int, places: int) -> Sampler:
+        """A sampler for that many boards of that many tasks, made when first needed."""
         places = -(-places // _PLACES) * _PLACES
-        key = (boards, places)
+        key = (groups, boards, places)
         if key not in self._samplers:
             network = self.network
-            self._samplers[key] = Sampler(network, network.weights.views, boards, places, self.end)
+            self._samplers[key] = Sampler(network, network.weights.views, *key, self.end)
         return self._samplers[key]
+
+    def reply(
+        self,
+        view: View,
+        rows: Mapping[str, Tensor],
+        boards: Mapping[str, TaskBoards],
+        *,
+        temperature: float = 1.0,
+        training: bool = True,
+    ) -> dict[str, tuple[Prompted, Tensor, Tensor]]:
+        """The network's replies to some boards of every task, as many of each.
+
+        Args:
+            view: how boards are shown and what is asked.
+            rows: which boards.
+            boards: where they are.
+            temperature: 0 for the likeliest token every time.
+            training: whether pictures have all the looks of training, or the first one only.
+
+        Returns:
+            By task what the network read, and tokens and lengths of its replies as `Sampler.run` gives them.
+        """
+        groups = {}
+        for name, chosen in rows.items():
+            task = self.data[name]
+            prompts, picture_at = self.prompts(task, boards[name], view, chosen)
+            looks = task.looks if training else 1
+            patches = self.pictures(task, boards[name], chosen, looks) if view.sees else None
+            groups[name] = Prompted(prompts, patches, picture_at)
+        longest = max(self.longest(self.data[name], view) for name in rows)
+        count = len(next(iter(rows.values())))
+        places = max(group.prompts.ids.shape[1] for group in groups.values()) + longest
+        replies = self.sampler(len(rows), count, places).run(list(groups.values()), longest, temperature)
+        return {name: (group, *reply) for (name, group), reply in zip(groups.items(), replies)}
 
     def longest(self, task: TaskData, view: View) -> int:
         """Tokens that a reply may have: the longest right one and a few more."""
         return int(task.boards.replies[view.mode].lengths.max()) + 4
-
-    def distilled(
-        self,
-        task: TaskData,
-        mode: Mode,
-        count: int,
-        objective: Objective,
-        teacher: Views,
-        *,
-        shown: bool = False,
-        boards: TaskBoards | None = None,
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective on replies that the student samples from pictures.
-
-        Args:
-            task, mode: what the student is asked.
-            count: boards.
-            objective: how far the student is from its teacher.
-            teacher: the teacher's weights.
-            shown: whether the teacher sees a reference plan.
-            boards: where boards are drawn from; the task's own if None.
-
-        Returns:
-            The loss, and numbers about the batch: divergence, share of dead positions, tokens.
-        """
-        boards = boards or task.boards
-        rows = self.draw(boards, count)
-        view = View("student", mode)
-        prompts, picture_at = self.prompts(task, boards, view, rows)
-        patches = self.pictures(task, boards, rows, task.looks)
-        longest = self.longest(task, view)
-        sampler = self.sampler(count, prompts.ids.shape[1] + longest)
-        tokens, lengths = sampler.run(prompts, longest, patches=patches, picture_at=picture_at)
-        replies = Ragged(tokens, lengths.cpu())
-        student = self.reply_logits(self.network.weights.views, prompts, replies, patches, picture_at)
-        told, _ = self.prompts(task, boards, View("teacher", mode, shown), rows)
-        with torch.no_grad():
-            teaching = self.reply_logits(teacher, told, replies)
-        found = objective.per_token(student, teaching, tokens)
-        counted = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
-        numbers = {
-            "divergence": masked_mean(found.divergence, counted).detach(),
-            "dead": masked_mean(found.dead.float(), counted),
-            "tokens": counted.sum(),
-        }
-        return masked_mean(found.loss, counted), numbers
-
-    # ---- the loop -----------------------------------------------------------------------------------------
-
-    def learn(
-        self, parts: Sequence[Part], boards: Mapping[str, TaskBoards] | None = None
-    ) -> dict[str, Tensor]:
-        """Add the gradients of supervised parts; returns the loss of each, summed over tasks."""
-        losses: dict[str, Tensor] = {}
-        for part in parts:
-            for name, task in self.data.items():
-                choice = int(torch.randint(len(part.views), (), generator=self._random))
-                view = part.views[choice]
-                loss = self.supervised(task, view, part.boards, (boards or {}).get(name))
-                loss.backward()  # type: ignore[no-untyped-call]
-                key = f"{'picture' if view.sees else 'words'} {view.mode}"
-                losses[key] = losses.get(key, torch.zeros_like(loss)) + loss.detach()
-        return losses
 
     def distill(
         self,
@@ -256,16 +232,70 @@ class Trainer:
         shown: bool = False,
         boards: Mapping[str, TaskBoards] | None = None,
     ) -> dict[str, Tensor]:
-        """Add the gradients of the objective on every task; returns the numbers, means over tasks."""
+        """Add the gradients of the objective on replies that the student samples from pictures.
+
+        Args:
+            mode: what the student is asked.
+            count: boards of every task.
+            objective: how far the student is from its teacher.
+            teacher: the teacher's weights.
+            shown: whether the teacher sees a reference plan.
+            boards: where boards are drawn from; all training boards if None.
+
+        Returns:
+            Means over tasks: the divergence, the share of dead positions, tokens.
+        """
+        boards = boards or {name: task.boards for name, task in self.data.items()}
+        rows = {name: self.draw(some, count) for name, some in boards.items()}
         totals: dict[str, Tensor] = {}
-        for name, task in self.data.items():
-            loss, numbers = self.distilled(
-                task, mode, count, objective, teacher, shown=shown, boards=(boards or {}).get(name)
-            )
-            loss.backward()  # type: ignore[no-untyped-call]
+        for name, (read, tokens, lengths) in self.reply(View("student", mode), rows, boards).items():
+            replies = Ragged(tokens, lengths.cpu())
+            views = self.network.weights.views
+            student = self.reply_logits(views, read.prompts, replies, read.patches, read.picture_at)
+            told, _ = self.prompts(self.data[name], boards[name], View("teacher", mode, shown), rows[name])
+            with torch.no_grad():
+                teaching = self.reply_logits(teacher, told, replies)
+            found = objective.per_token(student, teaching, tokens)
+            counted = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
+            masked_mean(found.loss, counted).backward()  # type: ignore[no-untyped-call]
+            numbers = {
+                "divergence": masked_mean(found.divergence, counted),
+                "dead": masked_mean(found.dead.float(), counted),
+                "tokens": counted.sum(),
+            }
             for key, value in numbers.items():
-                totals[key] = totals.get(key, 0) + value / len(self.data)
+                totals[key] = totals.get(key, 0) + value / len(rows)
         return totals
+
+    # ---- the loop -----------------------------------------------------------------------------------------
+
+    def learn(
+        self, parts: Sequence[Part], boards: Mapping[str, TaskBoards] | None = None
+    ) -> dict[str, Tensor]:
+        """Add the gradients of supervised parts; returns the losses, means over what was drawn."""
+        losses: dict[str, list[Tensor]] = {}
+        for part in parts:
+            names = list(self.data)
+            if part.turns:
+                names = [names[self._pick(len(names))]]
+            for name in names:
+                view = part.views[self._pick(len(part.views))]
+                loss = self.supervised(self.data[name], view, part.boards, (boards or {}).get(name))
+                loss.backward()  # type: ignore[no-untyped-call]
+                key = f"{'picture' if view.sees else 'words'} {view.mode}"
+                losses.setdefault(key, []).append(loss.detach())
+        return {key: torch.stack(values).mean() for key, values in losses.items()}
+
+    def _pick(self, count: int) -> int:
+        return int(torch.randint(count, (), generator=self._random))
+
+    def warm_up(self, parts: Sequence[Part]) -> None:
+        """Go once through all that the parts may ask for, so that everything is compiled; changes nothing."""
+        for part in parts:
+            for view in dict.fromkeys(part.views):
+                for task in self.data.values():
+                    self.supervised(task, view, part.boards).backward()  # type: ignore[no-untyped-call]
+        self.network.weights.gradient.zero_()
 
     def run(
         self,
@@ -328,11 +358,11 @@ class Trainer:
         return time.perf_counter()
 
 
-def concatenate(parts: Sequence[Ragged]) -> Ragged:
-    """Rows put one after the other, without gaps."""
+def concatenate(parts: Sequence[Ragged], multiple: int = 1) -> Ragged:
+    """Rows put one after the other, without gaps; the longest may be padded to a multiple of a number."""
     lengths = torch.stack([part.lengths for part in parts])
     total = lengths.sum(0)
-    longest, device = int(total.max()), parts[0].ids.device
+    longest, device = -(-int(total.max()) // multiple) * multiple, parts[0].ids.device
     rows = torch.zeros(len(total), longest + 1, dtype=parts[-1].ids.dtype, device=device)
     starts = (lengths.cumsum(0) - lengths).to(device, non_blocking=True)
     counts = lengths.to(device, non_blocking=True)

@@ -113,13 +113,15 @@ def _ours(url: str, boards: int, folder: Path) -> Callable[[int], float]:
 
 def _theirs(mgsd: Path, url: str, data: Path, folder: Path) -> Callable[[int], float]:
     def work(number: int) -> float:
-        # Pictures go to a fresh folder: drawing them is part of the work, as it is for us.
+        # Pictures go to a fresh folder: drawing them is part of the work, as it is for us. Without
+        # --use-system-proxy each request reads all certificates again, which takes it many times as long.
         out, cache = folder / f"mgsd-{number}.jsonl", folder / f"pictures-{number}"
         return _run(
             [
                 *(sys.executable, mgsd / "evaluate/api_eval/evaluate_api_models.py", "--base-url", url),
                 *("--models", "stub", "--no-fetch-model-list", "--dataset-root", data, "--tasks", "maze"),
                 *("--samples-per-task", 0, "--workers", WORKERS, "--output", out, "--image-cache", cache),
+                "--use-system-proxy",
             ],
             url,
             folder,

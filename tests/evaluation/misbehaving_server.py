@@ -65,6 +65,7 @@ class MisbehavingServer:
         """The heads of the requests, in lower case."""
         self.times: list[float] = []
         """When they came, on the server's clock."""
+        self.connections = 0
         self.most_at_once = 0
         self._at_once = 0
         self._seconds = seconds
@@ -95,6 +96,7 @@ class MisbehavingServer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
@@ -212,6 +214,44 @@ class MisbehavingServer:
         for _ in range(HUGE // 100_000):
             writer.write(b"186a0\r\n" + b"R" * 100_000 + b"\r\n")
             await writer.drain()
+
+    async def _chunks(self, writer: asyncio.StreamWriter, head: str) -> None:
+        body = completion()
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for start in range(0, len(body), 50):
+            part = body[start : start + 50]
+            writer.write(b"%x;note=1\r\n%s\r\n" % (len(part), part))
+            await writer.drain()
+        writer.write(b"0\r\nTrailer: yes\r\n\r\n")
+
+    async def _bad_chunks(self, writer: asyncio.StreamWriter, head: str) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")
+
+    async def _early_hints(self, writer: asyncio.StreamWriter, head: str) -> None:
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + _response(completion()))
+
+    async def _until_closed(self, writer: asyncio.StreamWriter, head: str) -> None:
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + completion())
+        await writer.drain()
+        raise ConnectionError
+
+    async def _once(self, writer: asyncio.StreamWriter, head: str) -> None:
+        """Answers, and closes the connection without a word."""
+        await self._ok(writer, head)
+        await writer.drain()
+        raise ConnectionError
+
+    async def _garbage(self, writer: asyncio.StreamWriter, head: str) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+
+    async def _bad_header(self, writer: asyncio.StreamWriter, head: str) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n")
+
+    async def _bad_length(self, writer: asyncio.StreamWriter, head: str) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n")
+
+    async def _endless_head(self, writer: asyncio.StreamWriter, head: str) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n" + b"X-Padding: yes\r\n" * 20_000)
 
     async def _long(self, writer: asyncio.StreamWriter, head: str) -> None:
         writer.write(_response(completion("R" * 2_000_000)))

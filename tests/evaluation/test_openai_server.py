@@ -92,6 +92,11 @@ def test_what_is_none_is_not_sent() -> None:
         ("huge_chunks", "failed", "more than 4 MiB"),
         ("long", "rejected", f"allowed: {MAX_REPLY}"),
         ("bomb", "failed", "compresses"),
+        ("garbage", "failed", "no HTTP response: b'SSH-2.0"),
+        ("bad_header", "failed", "no HTTP response: the header field b'no colon'"),
+        ("bad_length", "failed", "no HTTP response: the content length b'-5'"),
+        ("bad_chunks", "failed", "no HTTP response: the chunk size b'xyz'"),
+        ("endless_head", "failed", "more than 65536 bytes"),
     ],
 )
 def test_failures_of_servers(behaviour: str, fault: str, words: str) -> None:
@@ -131,6 +136,10 @@ def test_retry_after_reaches_the_error() -> None:
         ("no_content", ""),
         ("surrogate", "\ud800\x00 <answer>R</answer>"),
         ("odd_counts", "<answer>R</answer>"),
+        ("chunks", "<answer>R</answer>"),
+        ("early_hints", "<answer>R</answer>"),
+        ("until_closed", "<answer>R</answer>"),
+        ("once", "<answer>R</answer>"),
     ],
 )
 def test_odd_replies_are_kept_as_they_are(behaviour: str, text: str) -> None:
@@ -140,6 +149,38 @@ def test_odd_replies_are_kept_as_they_are(behaviour: str, text: str) -> None:
     if behaviour == "odd_counts":
         assert reply.prompt_tokens is None
         assert reply.completion_tokens is None
+
+
+@pytest.mark.parametrize("behaviour", ["ok", "once", "until_closed", "chunks"])
+def test_connections_are_kept_and_replaced(behaviour: str) -> None:
+    async def ask_twice(model: Model, request: Request) -> list[Reply]:
+        try:
+            return [(await model.reply([request], 0))[0] for _ in range(3)]
+        finally:
+            await model.close()
+
+    board = next(draw_boards([get_task("maze")], [3], 1, 0))
+    request = Request([{"role": "user", "content": "Plan."}], board.task, board.layout)
+    with MisbehavingServer(behaviour) as server:
+        replies = asyncio.run(ask_twice(_server_model(server), request))
+    assert [reply.text for reply in replies] == ["<answer>R</answer>"] * 3
+    assert len(server.requests) == 3
+    assert server.connections == (1 if behaviour in ("ok", "chunks") else 3)
+
+
+@pytest.mark.parametrize("behaviour", ["ok", "huge", "cut", "bomb", "broken"])
+def test_behind_a_proxy_the_client_speaks_for_itself(behaviour: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with MisbehavingServer(behaviour) as proxy:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
+        monkeypatch.delenv("no_proxy", raising=False)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        model = load_model("openai:m", base_urls=["http://server.invalid/v1"], timeout=5.0)
+        if behaviour == "ok":
+            assert _ask(model).text == "<answer>R</answer>"
+        else:
+            with pytest.raises(ModelError):
+                _ask(model)
+    assert "post http://server.invalid/v1/chat/completions" in proxy.headers[0]
 
 
 def test_a_key_that_a_server_repeats_is_blacked_out() -> None:

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from vsp_gym.errors import VSPGymError
 from vsp_gym.evaluation.models.base import Fault, ModelError, Reply, Request, Sampling, check_reply
+from vsp_gym.evaluation.models.transport import BodyTooLargeError, plain_transport
 
 OPENAI_URL = "https://api.openai.com/v1"
 
@@ -93,6 +94,7 @@ class OpenAIModel:
 
     def _client(self, url: str, connections: int) -> Any:
         limits = self._http.Limits(max_connections=connections, max_keepalive_connections=connections)
+        plain = plain_transport(self._http, MAX_BODY)
         return self._openai.AsyncOpenAI(
             base_url=url,
             api_key=self._key or NO_KEY,
@@ -100,14 +102,19 @@ class OpenAIModel:
             timeout=self._timeout,
             default_headers={"Accept-Encoding": "identity"},
             http_client=self._openai.DefaultAsyncHttpxClient(
-                limits=limits, event_hooks={"response": [self._limit_body]}, follow_redirects=False
+                limits=limits,
+                mounts={} if plain is None else {"http://": plain},
+                event_hooks={"response": [self._limit_body]},
+                follow_redirects=False,
             ),
         )
 
     async def _limit_body(self, response: Any) -> None:
-        """Make reading more than `MAX_BODY` of a response an error."""
+        """Make reading more than `MAX_BODY` of a response an error; the plain transport has seen to it."""
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             raise ModelError("the server compresses its reply, which it was asked not to")
+        if response.is_closed:
+            return
         if int(response.headers.get("content-length", 0)) > MAX_BODY:
             raise ModelError(_too_large())
         whole, limited = response.stream, self._http.AsyncByteStream
@@ -146,6 +153,8 @@ class OpenAIModel:
                 "/chat/completions", body=body, cast_to=self._http.Response
             )
             return response.content  # type: ignore[no-any-return]
+        except BodyTooLargeError:
+            raise ModelError(_too_large()) from None
         except self._openai.APIStatusError as error:
             raise _status_error(error.response, self._key) from None
         except self._openai.APITimeoutError:

@@ -32,8 +32,8 @@ LEDE = (
     "known rates, so that you can see how the report tells misreading from bad planning."
 )
 
-BASELINES = ("oracle", "first-legal", "random")
-"""Agents that are given the board itself."""
+BASELINES = tuple(AGENTS)
+"""Agents that are given the board itself: all that are built in."""
 
 
 @click.command(epilog=examples("vsp-gym demo --out demo", "vsp-gym demo --out big --boards 30 --seed 7"))

@@ -64,7 +64,7 @@ def measure(path: Path) -> tuple[int, float, float, float, float]:
     Seconds are those of the processor: other work on the machine does not count. Memory is read from Linux.
     """
     done = subprocess.run(
-        (sys.executable, "-c", PROBE, str(path)), capture_output=True, text=True, check=True
+        (sys.executable, "-c", PROBE, str(path)), stdout=subprocess.PIPE, text=True, check=True
     )
     rows, *numbers = done.stdout.split()
     seconds, memory, page, size = map(float, numbers)

@@ -81,7 +81,10 @@ def test_rows_without_a_reply_are_counted_apart_and_never_wrong():
 def test_causes_add_up_with_success():
     seen = FrozenLakeLayout(3, 3, (0, 0), (2, 2), frozenset({(1, 1)}))
     true = FrozenLakeLayout(3, 3, (0, 0), (2, 2), frozenset({(1, 0)}))
-    replies = [stated(seen, "frozen_lake", "DDRR"), stated(true, "frozen_lake", "DDRR"), stated(true, "frozen_lake", "RRDD"), ""]  # fmt: skip
+    replies = [
+        stated(board, "frozen_lake", plan) for board, plan in ((seen, "DDRR"), (true, "DDRR"), (true, "RRDD"))
+    ]
+    replies.append("")
     summary = summarise(run_of([result("frozen_lake", true, reply) for reply in replies]))
     metrics = summary.overall[0].metrics
     assert metrics.causes == {"perception": 1, "reasoning": 1, "no_plan": 1}

@@ -13,6 +13,8 @@ import time
 import numpy as np
 import pytest
 from evaluation.samples import HOSTILE, LAKE, RESULTS, result, run_of, stated
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from vsp_gym import TASKS, FormatError, FrozenLakeLayout, UnknownNameError, VSPGymError, get_task
@@ -249,6 +251,39 @@ def test_page_is_known_again_and_replaced_whole(tmp_path):
     assert path.read_bytes() == before
     path.write_text("<html>mine</html>")
     assert not is_report(path)
+
+
+JUNK = st.one_of(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.lists(st.integers(), max_size=2) | st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+ROW = {
+    **result("frozen_lake", LAKE, stated(LAKE, "frozen_lake", "DDRR")).to_dict(),
+    "attribution": {"saw": "right", "cause": None},
+    "actions": [1, 1, 2, 2],
+    "sample": 0,
+    "latency": 1.0,
+    "theme": None,
+    "question": None,
+    "error": None,
+}
+PLACES = [(name,) for name in ROW] + [
+    (name, inner) for name in ("score", "layout", "attribution") for inner in ROW[name]
+]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from(PLACES), JUNK)
+def test_whatever_stands_in_a_row_there_is_a_page_or_a_reason(tmp_path_factory, place, junk):
+    row = json.loads(json.dumps(ROW))
+    inner = row if len(place) == 1 else row[place[0]]
+    inner[place[-1]] = junk
+    path = tmp_path_factory.mktemp("junk") / "rows.jsonl"
+    path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    try:
+        assert render([Run("r", path)])
+    except VSPGymError as error:
+        assert len(str(error)) < 1000
 
 
 def test_nothing_to_report(tmp_path):

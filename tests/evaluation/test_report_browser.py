@@ -19,10 +19,12 @@ import pytest
 from evaluation.samples import HOSTILE, LAKE, RESULTS, result, run_of, stated
 from PIL import Image
 
-from vsp_gym import get_task
+from vsp_gym import FrozenLakeLayout, get_task
 from vsp_gym.core import Action
 from vsp_gym.evaluation.pictures import CELL
 from vsp_gym.evaluation.report import write_report
+from vsp_gym.planning import shortest_plan
+from vsp_gym.plans import format_plan
 from vsp_gym.render import render_rgb
 from vsp_gym.scoring import rollout
 
@@ -77,6 +79,42 @@ def report(browser, address):
     asked = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     urls = {e["params"]["request"]["url"] for e in asked if e["method"] == "Network.requestWillBeSent"}
     assert {url for url in urls if not url.startswith(("data:", "about:"))} <= {address}
+
+
+LAKES = [
+    FrozenLakeLayout(3, 3, (0, 0), (2, 2), frozenset(holes))
+    for holes in ({(1, 0)}, {(1, 1)}, {(0, 2)}, {(1, 1), (0, 2)}, {(1, 2)}, {(0, 1)})
+]
+"""Each has a way; the first differs from the others in its hole at the left."""
+
+
+@pytest.fixture(scope="module")
+def gap_address(tmp_path_factory) -> str:
+    """A page about two runs, each with pictures and words, with failures of every cause."""
+    rows = []
+    for lake in LAKES:
+        way = format_plan(shortest_plan(get_task("frozen_lake"), lake), get_task("frozen_lake"))
+        rows.append(result("frozen_lake", lake, stated(lake, "frozen_lake", way), modality="text"))
+        rows.append(result("frozen_lake", lake, stated(LAKES[1], "frozen_lake", "DDRR"), modality="image"))
+    rows.append(result("frozen_lake", LAKES[0], stated(LAKES[0], "frozen_lake", "DDRR"), modality="image"))
+    rows.append(result("frozen_lake", LAKES[0], stated(LAKES[1], "frozen_lake", "DR"), modality="image"))
+    rows.append(result("frozen_lake", LAKES[0], f"{HOSTILE[:-3]} <answer>D</answer>", modality="image"))
+    after = [result("frozen_lake", row.layout, "", modality=row.modality) for row in rows[:6]]
+    path = tmp_path_factory.mktemp("report") / "gap.html"
+    write_report([run_of(rows, HOSTILE.replace("\ud800", "")), run_of(after, "after")], path, title=TITLE)
+    return path.as_uri()
+
+
+@pytest.fixture
+def gap(browser, gap_address):
+    """That page, freshly loaded; it may not complain either."""
+    view(browser, 1280, 900)
+    browser.get("about:blank")
+    browser.get_log("browser")
+    load(browser, gap_address)
+    yield browser
+    assert browser.get_log("browser") == []
+    assert browser.title == TITLE
 
 
 def load(browser, address: str) -> None:
@@ -334,3 +372,84 @@ def test_every_control_has_a_name(report):
         .map((e) => e.outerHTML)""",
     )
     assert unnamed == []
+
+
+def shown(browser, css: str) -> list[str]:
+    """The text of every element that is to be seen."""
+    return [element.text for element in browser.find_elements("css selector", css) if element.is_displayed()]
+
+
+def test_the_gap_its_causes_and_the_comparison_are_drawn_and_markup_stays_text(gap):
+    assert len(shown(gap, "#gap .dumbbell:not(.axis)")) == 2
+    assert "points" in shown(gap, "#gap .points b")[0]
+    assert "McNemar" in text(gap, "#gap-test") or "bootstrap" in text(gap, "#gap-test")
+    assert len(shown(gap, "#compare .dumbbell:not(.axis)")) == 2
+    assert "against" in text(gap, "#compare-rows")
+    assert {"perception", "reasoning", "both"} <= {
+        label.split("\n")[0] for label in shown(gap, "#cause-legend > span")
+    }
+    assert len(shown(gap, "#examples .example")) == 3
+    assert any("pictures" in sentence for sentence in shown(gap, "#findings li"))
+    assert count(gap, "main img, main script, #findings b, #compare-rows img") == 0
+    assert shown(gap, "nav a") == ["Gap", "Causes", "Results", "Sizes", "Runs", "Gallery"]
+    keep_picture(gap, "gap")
+
+
+def test_sections_without_numbers_are_not_there(report):
+    assert shown(report, "#gap, #compare, #questions, #samples, #cost") == []
+    assert "Gap" not in shown(report, "nav a")
+
+
+def test_a_cause_filters_the_gallery_and_is_a_filter(gap):
+    click(gap, '#cause-bars button[aria-label*=": perception,"]')
+    causes = run(gap, "[...document.querySelectorAll('#cards .card')].map((c) => c.textContent)")
+    assert causes
+    assert all("perception" in cause for cause in causes)
+    assert run(gap, "document.activeElement.id") == "count"
+    click(gap, "#filters button[type=reset]")
+    choose(gap, "cause", "reasoning")
+    assert text(gap, "#count").startswith("1 reply of")
+
+
+def test_what_was_seen_is_replayed_beside_the_board_to_its_own_end(gap):
+    click(gap, '#cause-bars button[aria-label*=": perception,"]')
+    click(gap, "#cards .card")
+    wait(gap, "document.getElementById('player').open")
+    assert gap.find_element("id", "seen").is_displayed()
+    assert count(gap, "#board .differs") == count(gap, "#seen .differs") > 0
+    assert "Holes" in text(gap, "#misread-table")
+    press(gap, "END")
+    assert "on the board that it saw" in text(gap, "#status")
+    seen = "document.querySelector('#seen canvas').getAttribute('aria-label')"
+    assert run(gap, seen) == "What it saw, after step 4"
+    press(gap, "HOME", "ARROW_RIGHT")
+    assert run(gap, seen) == "What it saw, after step 1"
+    keep_picture(gap, "seen")
+    url = run(gap, "document.querySelector('#seen canvas').toDataURL('image/png')")
+    picture = Image.open(io.BytesIO(base64.b64decode(url.split(",")[1]))).convert("RGB")
+    drawn = render_rgb(get_task("frozen_lake"), LAKES[1], (1, 0), size=3 * CELL, facing=Action.DOWN)
+    np.testing.assert_array_equal(np.asarray(picture), drawn)
+    click(gap, "#which label:last-of-type")
+    press(gap, "END")
+    assert run(gap, seen) == "What it saw, after step 0"
+
+
+def test_a_right_reading_has_no_second_board(gap):
+    choose(gap, "cause", "reasoning")
+    click(gap, "#cards .card")
+    wait(gap, "document.getElementById('player').open")
+    assert not gap.find_element("id", "seen").is_displayed()
+    assert not gap.find_element("id", "misread").is_displayed()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 768, 1600])
+def test_gap_and_seen_boards_fit_any_width(gap, width, scheme):
+    view(gap, width, 900, scheme)
+    assert run(gap, "document.documentElement.scrollWidth <= innerWidth")
+    keep_picture(gap, f"gap-{width}-{scheme}")
+    click(gap, '#cause-bars button[aria-label*=": perception,"]')
+    click(gap, "#cards .card")
+    wait(gap, "document.getElementById('player').open")
+    assert run(gap, "(({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth)(player)")
+    keep_picture(gap, f"seen-{width}-{scheme}")

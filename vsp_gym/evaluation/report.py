@@ -28,6 +28,7 @@ from vsp_gym.core import DELTAS, MOVES, Action, Plan, check_plan
 from vsp_gym.envs import get_task
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.envs.env import check_layout
+from vsp_gym.errors import FormatError
 from vsp_gym.evaluation.agents import AGENTS
 from vsp_gym.evaluation.attribution import CAUSE_LABELS, differences
 from vsp_gym.evaluation.findings import findings
@@ -139,7 +140,7 @@ def _page_data(
 ) -> dict[str, Any]:
     pictures = Pictures(theme)
     chosen = choose_rows(table, gallery)
-    rows = [_row(row, run, series, pictures) for row, run, series in _fetch(table, chosen)]
+    rows = [_checked_row(row, run, series, pictures) for row, run, series in _fetch(table, chosen)]
     plans = int(((table.rows.question == NONE) & table.rows.scored).sum())
     return {
         "title": title,
@@ -226,6 +227,15 @@ def _fetch(table: Table, chosen: npt.NDArray[np.intp]) -> Iterator[tuple[Row, Ru
 _SCORE_FIELDS = (
     "success", "optimal", "outcome", "steps", "violation", "violations", "explanation", "convention"
 )  # fmt: skip
+
+
+def _checked_row(row: Row, run: Run, series: int, pictures: Pictures) -> dict[str, Any]:
+    try:
+        return _row(row, run, series, pictures)
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise FormatError(
+            f"{run.path or run.label}: a row about {row['board']!r:.80} cannot be shown: {error!s:.200}"
+        ) from None
 
 
 def _row(row: Row, run: Run, series: int, pictures: Pictures) -> dict[str, Any]:

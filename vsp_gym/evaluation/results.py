@@ -194,6 +194,7 @@ def _scan(file: IO[bytes], path: Path) -> Iterator[tuple[int, Row]]:
 
 
 _TEXTS = ("board", "task", "modality", "agent", "reply", "protocol", "mode")
+_OPTIONAL_TEXTS = ("theme", "perturbation", "question", "difficulty", "error")
 _OBJECTS = ("score", "answer", "attribution")
 _NUMBERS = ("prompt_tokens", "completion_tokens", "latency")
 
@@ -211,6 +212,9 @@ def _read_row(line: bytes) -> Row:
     for name in _TEXTS:
         if not isinstance(row.get(name), str):
             raise _wrong(row, name, "text")
+    for name in _OPTIONAL_TEXTS:
+        if row[name] is not None and not isinstance(row[name], str):
+            raise _wrong(row, name, "text or null")
     for name in _OBJECTS:
         if row[name] is not None and not isinstance(row[name], dict):
             raise _wrong(row, name, "an object or null")

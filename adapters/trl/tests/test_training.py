@@ -5,15 +5,21 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from transformers import LlamaConfig, LlamaForCausalLM
 
+import vsp_gym.cli
 from vsp_gym.errors import FormatError, UnknownNameError, VSPGymError
 from vsp_gym.text import describe
 from vsp_gym_trl.data import Board, opcd_rows, sft_rows
@@ -361,3 +367,52 @@ def test_replies_are_rewarded_by_the_simulator(make_boards: Boards) -> None:
     (target,) = sft_rows([board], "plan")
     assert plan_reward(row.board, target.reply) == 1.0
     assert plan_reward(row.board, "no idea") == 0.0
+
+
+_TWO_PROCESSES = """
+import hashlib, sys
+import torch
+torch.set_num_threads(1)
+from vsp_gym_trl.data import opcd_rows, sft_rows
+from vsp_gym_trl.opcd import make_opcd_trainer
+from vsp_gym_trl.processing import load_processor
+from vsp_gym_trl.training import BoardEvaluation, load_model, read_boards, to_dataset
+
+model, data, out = sys.argv[1:]
+boards = read_boards(data, cell_pixels=32)
+trainer = make_opcd_trainer(
+    load_model(model), load_model(model), load_processor(model), to_dataset(opcd_rows(boards)), out,
+    replays={"perception": (to_dataset(sft_rows(boards, "perception")), 0.5)},
+    evaluation=BoardEvaluation(boards[:5], ("perception",), max_new_tokens=2),
+    eval_strategy="steps", eval_steps=2, preset="tiny", max_steps=2, per_device_train_batch_size=2,
+    max_completion_length=6, use_cpu=True, report_to=[], save_strategy="no", disable_tqdm=True,
+)
+trainer.train()
+trained = trainer.accelerator.unwrap_model(trainer.model)
+weights = torch.cat([weight.detach().reshape(-1) for weight in trained.parameters()])
+digest = hashlib.sha256(weights.numpy().tobytes()).hexdigest()[:16]
+place = trainer.accelerator
+print(f"RANK {place.process_index} of {place.num_processes}: {digest}", flush=True)
+"""
+
+
+def test_two_processes_train_one_model(micro: Path, tmp_path: Path) -> None:
+    """As on two GPUs: each samples its own replies, gradients are shared, and weights stay equal."""
+    data, script = tmp_path / "data", tmp_path / "two.py"
+    options = ["--task", "frozen-lake", "--sizes", "3", "--count", "12", "--out", str(data)]
+    assert CliRunner().invoke(vsp_gym.cli.main, ["generate", *options]).exit_code == 0
+    script.write_text(_TWO_PROCESSES)
+    found = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"),
+            *(str(script), str(micro), str(data), str(tmp_path / "out")),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    said = re.findall(r"RANK (\d) of 2: (\w+)", found.stdout)
+    assert {rank for rank, _ in said} == {"0", "1"}, found.stderr[-2000:]
+    assert len({digest for _, digest in said}) == 1

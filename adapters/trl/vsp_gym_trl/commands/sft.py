@@ -63,4 +63,6 @@ def command(
     except TypeError as error:
         raise unknown_settings(error) from None
     found = run_sft(trainer, resume=resume)
-    click.echo(f"{out}: {len(rows)} rows, {trainer.state.global_step} steps, loss {found['train_loss']:.4f}")
+    if trainer.is_world_process_zero():
+        steps, loss = trainer.state.global_step, found["train_loss"]
+        click.echo(f"{out}: {len(rows)} rows, {steps} steps, loss {loss:.4f}")

@@ -13,8 +13,10 @@ from typing import Any, get_args
 
 import click
 from click.core import ParameterSource
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from vsp_gym.cli.options import TaskType, convention_option, examples
 from vsp_gym.cli.verify import printable
@@ -34,10 +36,12 @@ from vsp_gym.evaluation.conditions import (
     sizes_of,
 )
 from vsp_gym.evaluation.dispatch import Patience
-from vsp_gym.evaluation.journal import RESULTS
+from vsp_gym.evaluation.findings import findings
+from vsp_gym.evaluation.metrics import summarise
 from vsp_gym.evaluation.models import KINDS, Model, Sampling, load_model
-from vsp_gym.evaluation.results import parse_json
+from vsp_gym.evaluation.results import RESULTS, open_run, parse_json
 from vsp_gym.evaluation.runner import Tally, run
+from vsp_gym.evaluation.summary import Metrics, Summary
 from vsp_gym.plans import ParseMode
 from vsp_gym.suites import SUITES, SuiteError
 
@@ -531,4 +535,49 @@ def _report(tally: Tally, broken: Sequence[SuiteError], out: Path) -> None:
         click.echo(f"The run ended early: {printable(tally.stopped)}")
     if not tally.complete:
         click.echo("The same command asks for what is missing.")
+    if tally.scored:
+        _print_summary(summarise(open_run(out)))
     click.echo(f"Results: {printable(str(out / RESULTS))}")
+
+
+def _print_summary(summary: Summary) -> None:
+    """Success, or right answers, of each series by task; then what that means in sentences."""
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = 120  # a log has no width to fit
+    tasks = summary.tasks
+    table = Table(title="Success (of it optimal)", title_justify="left", box=box.SIMPLE_HEAD)
+    for heading in ("who", *(TASKS[task].title for task in tasks), "all"):
+        table.add_column(heading, justify="left" if heading == "who" else "right")
+    cells = {(cell.series, cell.task): cell.metrics for cell in (*summary.by_task, *summary.overall)}
+    for number, label in enumerate(summary.labels):
+        rates = [_rates(cells.get((number, task))) for task in (*tasks, None)]
+        if any(rates):
+            table.add_row(printable(label), *rates)
+    if table.row_count:
+        console.print(table)
+    if summary.answers:
+        console.print(_answers(summary))
+    for sentence in findings(summary):
+        click.echo(printable(sentence))
+
+
+def _rates(metrics: Metrics | None) -> str:
+    if metrics is None or not metrics.replies:
+        return ""
+    return f"{metrics.success.value:.1%} ({metrics.optimal.value:.1%})"
+
+
+def _answers(summary: Summary) -> Table:
+    table = Table(title="Right answers", title_justify="left", box=box.SIMPLE_HEAD)
+    for heading in ("who", "task", "question", "right", "replies"):
+        table.add_column(heading, justify="right" if heading in ("right", "replies") else "left")
+    for answers in summary.answers:
+        table.add_row(
+            printable(summary.labels[answers.series]),
+            TASKS[answers.task].title,
+            printable(answers.question),
+            f"{answers.correct.value:.1%}",
+            str(answers.replies),
+        )
+    return table

@@ -24,13 +24,7 @@ from typing import IO, Any
 from typing_extensions import Self
 
 from vsp_gym.errors import FormatError, VSPGymError
-from vsp_gym.evaluation.results import parse_json, write_whole
-
-RESULTS = "results.jsonl"
-RUN = "run.json"
-
-MAX_ROW = 64 << 20
-"""Bytes of a row at most: a reply of the largest size, escaped, on every turn of a long attempt."""
+from vsp_gym.evaluation.results import MAX_ROW, RESULTS, RUN, parse_json, write_whole
 
 
 class Journal:

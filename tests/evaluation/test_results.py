@@ -12,8 +12,15 @@ from evaluation.samples import HOSTILE, LAKE, RESULTS, result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vsp_gym import FormatError, get_task
-from vsp_gym.evaluation.results import is_results, parse_json, write_results, write_whole
+from vsp_gym import FormatError, VSPGymError, get_task
+from vsp_gym.evaluation.results import (
+    is_results,
+    open_run,
+    open_runs,
+    parse_json,
+    write_results,
+    write_whole,
+)
 from vsp_gym.scoring import score_reply
 
 
@@ -95,3 +102,46 @@ def test_is_results_knows_its_own_files(tmp_path):
     for other in ("", "hello\n", '{"a": 1}\n', "[1]\n"):
         path.write_text(other)
         assert not is_results(path)
+
+
+def test_runs_are_opened_by_folder_or_file_and_named_apart(tmp_path):
+    for name in ("a", "b/run", "c/run"):
+        (tmp_path / name).mkdir(parents=True)
+        write_results(RESULTS, tmp_path / name / "results.jsonl")
+    write_results(RESULTS, tmp_path / "other.jsonl")
+    assert open_run(tmp_path / "a").label == open_run(tmp_path / "a" / "results.jsonl").label == "a"
+    assert open_run(tmp_path / "other.jsonl").label == "other"
+    labels = [run.label for run in open_runs([tmp_path / "b" / "run", tmp_path / "c" / "run"])]
+    assert len(set(labels)) == 2
+    with pytest.raises(VSPGymError, match="given twice"):
+        open_runs([tmp_path / "a", tmp_path / "a" / "results.jsonl"])
+    with pytest.raises(VSPGymError, match=r"holds no results\.jsonl"):
+        open_run(tmp_path)
+
+
+def test_rows_are_fetched_again_by_their_places(tmp_path):
+    path = tmp_path / "results.jsonl"
+    write_results(RESULTS, path)
+    run = open_run(path)
+    places, rows = zip(*run)
+    assert list(run.fetch(places[::-1])) == list(rows[::-1])
+    assert [row["reply"] for row in rows] == [one.reply for one in RESULTS]
+    assert rows[0]["latency"] is None
+
+
+@pytest.mark.parametrize(
+    ("parameters", "states"),
+    [
+        ({"evaluation": {"reply": "direct"}}, False),
+        ({"evaluation": {"reply": "full"}}, True),
+        ({}, True),
+        ([], True),
+    ],
+)
+def test_the_parameters_of_a_run_say_whether_boards_are_stated(tmp_path, parameters, states):
+    write_results(RESULTS, tmp_path / "results.jsonl")
+    (tmp_path / "run.json").write_text(json.dumps(parameters))
+    assert open_run(tmp_path).states_board is states
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(FormatError, match="run.json: not JSON"):
+        open_run(tmp_path)

@@ -23,7 +23,7 @@ RUN = "run.json"
 """The parameters in a run's folder."""
 
 MAX_ROW = 64 << 20
-"""Bytes of a row at most."""
+"""Bytes of a row at most: a reply of the largest size, escaped, on every turn of a long attempt."""
 
 Row = dict[str, Any]
 """A row as JSON types, with every field of `DEFAULTS`."""

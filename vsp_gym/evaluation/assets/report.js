@@ -267,7 +267,7 @@ function rate(metrics) {
   const track = h("span", { class: "track" },
     h("i", { "width%": success.value * 100 }), h("i", { "width%": optimal.value * 100 }), whisker(success));
   return h("div", { class: "rate" }, h("b", {}, percent(success.value)), track,
-    h("small", {}, span(success) || "\u00a0"), h("small", {}, `${percent(optimal.value)} optimal`));
+    span(success) ? h("small", {}, span(success)) : null, h("small", {}, `${percent(optimal.value)} optimal`));
 }
 
 function drawMatrix() {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,7 @@ from vsp_gym.perception import state_statement
 from vsp_gym.prompts import build_messages, write_reply
 from vsp_gym_trl.processing import VIDEO_FILE, load_processor
 from vsp_gym_trl.tiny import CELL, PRESETS, build_tiny, build_tokenizer, get_preset
+from vsp_gym_trl.training import load_model
 from vsp_gym_trl.vocabulary import _cut, _phrases, suite_vocabulary
 
 
@@ -145,6 +147,27 @@ def test_nothing_of_the_adapter_needs_torchvision(folder: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
     )
     assert found.stdout.strip() == "<|image_pad|>", found.stderr
+
+
+def test_the_files_of_qwens_own_release_are_read_too(folder: Path, tmp_path: Path) -> None:
+    """Qwen3-VL-4B-Instruct has other files than transformers writes today."""
+    model = tmp_path / "release"
+    shutil.copytree(folder, model)
+    written = json.loads((model / "processor_config.json").read_text())
+    (model / "processor_config.json").unlink()
+    settings = {**written["image_processor"], "processor_class": "Qwen3VLProcessor"}
+    settings["image_processor_type"] = "Qwen2VLImageProcessorFast"
+    (model / "preprocessor_config.json").write_text(json.dumps(settings))
+    template = (model / "chat_template.jinja").read_text()
+    (model / "chat_template.jinja").unlink()
+    (model / "chat_template.json").write_text(json.dumps({"chat_template": template}))
+    released, ours = load_processor(model), load_processor(folder)
+    assert released.chat_template == ours.chat_template
+    assert released.image_processor.to_dict() == ours.image_processor.to_dict()
+    load_model(model)
+    (model / "chat_template.json").write_text("[]")
+    with pytest.raises(FormatError, match="no chat template"):
+        load_processor(model)
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -15,6 +15,7 @@ from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 from transformers.processing_utils import ProcessorMixin
 
 from vsp_gym.errors import FormatError
+from vsp_gym.evaluation.results import parse_json
 
 VIDEO_FILE = "video_preprocessor_config.json"
 
@@ -70,8 +71,15 @@ def load_processor(folder: str | Path) -> ImageProcessor:
 
 
 def _chat_template(folder: Path, tokenizer: Any) -> str:
-    file = folder / "chat_template.jinja"
-    template = file.read_text(encoding="utf-8") if file.is_file() else tokenizer.chat_template
-    if not template:
+    """The chat template: a file of its own, one in JSON as older folders have it, or the tokenizer's."""
+    plain, wrapped = folder / "chat_template.jinja", folder / "chat_template.json"
+    if plain.is_file():
+        return plain.read_text(encoding="utf-8")
+    if wrapped.is_file():
+        data = parse_json(wrapped.read_bytes())
+        template = data.get("chat_template") if isinstance(data, dict) else None
+    else:
+        template = tokenizer.chat_template
+    if not isinstance(template, str):
         raise FormatError(f"{folder} has no chat template")
-    return str(template)
+    return template

@@ -11,6 +11,7 @@ import pytest
 from evaluation.samples import LAKE, RESULTS, result, run_of, stated
 
 from vsp_gym import FormatError, FrozenLakeLayout, MazeLayout, UnknownNameError, VSPGymError, get_task
+from vsp_gym.evaluation.findings import findings
 from vsp_gym.evaluation.metrics import summarise
 from vsp_gym.evaluation.results import Run
 from vsp_gym.evaluation.summary import labels_of
@@ -162,6 +163,7 @@ def test_perception_questions_have_their_own_table():
     assert (holes.question, holes.replies, holes.correct.value, holes.f1.value) == ("holes", 2, 0.5, 0.75)
     assert (size.question, size.replies, size.unscored, size.parsed, size.f1) == ("size", 1, 1, 0.0, None)
     assert summary.overall == summary.floors == []
+    assert findings(summary)[0] == "model answers 25% of the questions about the board exactly right."
 
 
 def test_the_floor_is_the_best_trivial_baseline_on_the_same_boards():

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluation.samples import HOSTILE, LAKE, RESULTS, result, run_of, stated
+from evaluation.samples import HOSTILE, LAKE, MAZE, RESULTS, result, run_of, stated
 from PIL import Image
 
 from vsp_gym import FrozenLakeLayout, get_task
@@ -100,6 +100,7 @@ def gap_address(tmp_path_factory) -> str:
     rows.append(result("frozen_lake", LAKES[0], stated(LAKES[1], "frozen_lake", "DR"), modality="image"))
     rows.append(result("frozen_lake", LAKES[0], f"{HOSTILE[:-3]} <answer>D</answer>", modality="image"))
     after = [result("frozen_lake", row.layout, "", modality=row.modality) for row in rows[:6]]
+    rows.append(result("maze", MAZE, "<answer>RD</answer>", modality="image"))
     path = tmp_path_factory.mktemp("report") / "gap.html"
     write_report([run_of(rows, HOSTILE.replace("\ud800", "")), run_of(after, "after")], path, title=TITLE)
     return path.as_uri()
@@ -385,6 +386,8 @@ def test_the_gap_its_causes_and_the_comparison_are_drawn_and_markup_stays_text(g
     assert "McNemar" in text(gap, "#gap-test") or "bootstrap" in text(gap, "#gap-test")
     assert len(shown(gap, "#compare .dumbbell:not(.axis)")) == 2
     assert "against" in text(gap, "#compare-rows")
+    click(gap, "#compare-task label:last-of-type")
+    assert "no boards of this task in common" in text(gap, "#compare-rows")
     assert {"perception", "reasoning", "both"} <= {
         label.split("\n")[0] for label in shown(gap, "#cause-legend > span")
     }

@@ -23,6 +23,13 @@ def findings(summary: Summary) -> list[str]:
                 f"{_interval(best.metrics.success)}."
             )
     sentences += [_say_change(summary, change) for change in summary.comparisons[:MOST]]
+    for series in list(dict.fromkeys(answer.series for answer in summary.answers))[:MOST]:
+        rates = [a.correct.value for a in summary.answers if a.series == series and a.replies]
+        if rates:
+            share = round(100 * sum(rates) / len(rates))
+            sentences.append(
+                f"{summary.labels[series]} answers {share}% of the questions about the board exactly right."
+            )
     floor = next((floor for floor in reversed(summary.floors)), None)
     if floor is not None:
         who = f"The best trivial baseline ({floor.agent})" if floor.agent else "The best trivial baselines"

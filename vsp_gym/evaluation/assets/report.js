@@ -117,7 +117,7 @@ function whisker(estimate) {
 // One row for each pair of series: both values on one scale, and the difference in words.
 function dumbbells(comparisons, task, { label, hollow }) {
   return comparisons.flatMap((comparison) => {
-    const part = comparison.parts.find((p) => p.task === (task || null)) ?? (taskNames.length === 1 ? comparison.parts[0] : null);
+    const part = comparison.parts.find((p) => p.task === (task || null)) ?? (!task && comparison.parts.length === 1 ? comparison.parts[0] : null);
     if (!part) return [];
     const floor = floorOf(task), low = Math.min(part.before, part.after), high = Math.max(part.before, part.after);
     const side = (which) => {
@@ -168,7 +168,8 @@ function drawComparisons() {
   $("compare-about").textContent = `Success on the boards that both have replies to, against the first run, ${SUMMARY.runs[0]}.`;
   const name = (c) => [SERIES[c.after].label, h("small", {}, `against ${SERIES[c.before].label}`)];
   taskSegments("compare-task", (task) => {
-    $("compare-rows").replaceChildren(...dumbbells(SUMMARY.comparisons, task, { label: name, hollow: "before" }), axis());
+    const rows = dumbbells(SUMMARY.comparisons, task, { label: name, hollow: "before" });
+    $("compare-rows").replaceChildren(...(rows.length ? [...rows, axis()] : [h("p", { class: "count" }, "These runs have no boards of this task in common.")]));
   });
   $("compare-test").textContent = `Points are the other run minus the first, with a paired 95% bootstrap interval; p is of a paired test over boards (${testsOf(SUMMARY.comparisons)}).`;
 }

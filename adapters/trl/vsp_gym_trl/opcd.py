@@ -107,8 +107,8 @@ class OpcdPreset:
 
 PRESETS: Mapping[str, OpcdPreset] = MappingProxyType(
     {
-        "mgsd": OpcdPreset(
-            "Qwen3-VL-4B and 8B with MGSD's sizes and the full divergence; a batch of 64 on eight GPUs",
+        "lora": OpcdPreset(
+            "Qwen3-VL-4B and 8B with adapters, which fits one GPU; a batch of 32",
             lora_rank=8,
             frozen_vision=True,
             cell_pixels=None,
@@ -116,12 +116,27 @@ PRESETS: Mapping[str, OpcdPreset] = MappingProxyType(
                 "learning_rate": 1e-5,
                 "lr_scheduler_type": "constant",
                 "num_train_epochs": 1,
-                "per_device_train_batch_size": 1,
+                "per_device_train_batch_size": 4,
                 "gradient_accumulation_steps": 8,
                 "gradient_checkpointing": True,
                 "bf16": True,
-                "max_completion_length": 1024,
-                "teacher_from_base": True,
+                "max_completion_length": 2048,
+            },
+        ),
+        "mgsd": OpcdPreset(
+            "MGSD's training of all weights, its teacher the model before SFT; a batch of 32 on eight GPUs",
+            lora_rank=None,
+            frozen_vision=False,
+            cell_pixels=None,
+            arguments={
+                "learning_rate": 1e-6,
+                "lr_scheduler_type": "constant",
+                "weight_decay": 0.01,
+                "num_train_epochs": 5,
+                "per_device_train_batch_size": 4,
+                "gradient_checkpointing": True,
+                "bf16": True,
+                "max_completion_length": 2048,
             },
         ),
         "tiny": OpcdPreset(
@@ -396,7 +411,7 @@ def make_opcd_trainer(
     rows: Dataset,
     out: str | Path,
     *,
-    preset: str | OpcdPreset = "mgsd",
+    preset: str | OpcdPreset = "lora",
     replays: Replays | None = None,
     evaluation: BoardEvaluation | None = None,
     reward_weight: float = 0.0,

@@ -35,7 +35,7 @@ _SHARE = "Replayed rows for each board."
 @click.option(
     "--reward-weight", type=float, default=0.0, show_default=True, help="Weight of the simulator's reward."
 )
-@training_options(PRESETS)
+@training_options(PRESETS, "lora")
 def command(
     student: str,
     teacher: str | None,

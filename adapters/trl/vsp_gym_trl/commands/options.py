@@ -11,13 +11,15 @@ import click
 from vsp_gym.errors import VSPGymError
 
 
-def training_options(presets: Iterable[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def training_options(
+    presets: Iterable[str], default: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Data, length, evaluation and output of a training run."""
     options = (
         click.option("--data", required=True, type=click.Path(exists=True), help="Data set to train on."),
         click.option("--out", required=True, type=click.Path(), help="Folder of checkpoints and the result."),
         click.option(
-            "--preset", type=click.Choice(list(presets)), default="mgsd", show_default=True, help="Settings."
+            "--preset", type=click.Choice(list(presets)), default=default, show_default=True, help="Settings."
         ),
         click.option(
             "--reply",

@@ -22,7 +22,7 @@ from vsp_gym_trl.training import BoardEvaluation, check_pixels, load_model, read
     "--task", "kind", required=True, type=click.Choice(list(get_args(SftKind))), help="What is learned."
 )
 @click.option("--model", required=True, type=click.Path(exists=True), help="Folder of a Qwen3-VL.")
-@training_options(PRESETS)
+@training_options(PRESETS, "mgsd")
 def command(
     kind: SftKind,
     model: str,

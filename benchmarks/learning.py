@@ -58,6 +58,12 @@ class Preset:
     """Every arm whose replies state the board and then plan."""
     extra_seconds: float
     """Every arm of the further questions."""
+    arms: tuple[str, ...] = ("main",)
+    """Groups of arms that are run."""
+    shares: Mapping[str, float] = field(
+        default_factory=lambda: {"frozen_lake": 0.42, "maze": 0.42, "mini_behaviour": 0.16}
+    )
+    """How often each task has its turn where a step has boards of one task."""
     seeds: int = 3
     """Runs of the two arms that matter."""
     few: int = 1800
@@ -77,8 +83,6 @@ class Preset:
     muon: bool = True
     watches: int = 6
     """Points of the learning curves."""
-    extras: bool = True
-    """Whether the further questions are asked."""
 
 
 _SMOKE: Counts = {"frozen_lake": {3: 200}, "maze": {3: 200}, "mini_behaviour": {5: 200}}
@@ -99,6 +103,7 @@ PRESETS: Mapping[str, Preset] = {
         direct_seconds=1e9,
         full_seconds=1e9,
         extra_seconds=1e9,
+        arms=("main", "comparison", "questions"),
         seeds=2,
         few=30,
         text_boards=4,
@@ -113,10 +118,10 @@ PRESETS: Mapping[str, Preset] = {
         "base",
         _FULL,
         held_out=200,
-        text_seconds=100,
-        picture_seconds=70,
-        direct_seconds=20,
-        full_seconds=30,
+        text_seconds=160,
+        picture_seconds=45,
+        direct_seconds=50,
+        full_seconds=70,
         extra_seconds=15,
     ),
 }
@@ -137,40 +142,37 @@ class Arm:
     """Whether it has only a few boards, with one plan each."""
     perturbed: bool = False
     """Whether pictures are perturbed (for arms that learn to see)."""
-    extra: bool = False
-    """Whether it belongs to the further questions."""
+    group: str = "main"
+    """`main`, `comparison` or `questions`."""
     seed: int = 0
 
 
 def make_arms(preset: Preset) -> list[Arm]:
-    """All arms, those that matter first."""
+    """The preset's arms, those that matter first."""
     matter = [
         Arm("distilled, state then plan", "full", "reverse-kl"),
         Arm("distilled", "direct", "reverse-kl"),
     ]
-    arms = [
-        *matter,
+    others = [
         Arm("MGSD's sampled objective", "direct", "sampled"),
-        Arm("MGSD's sampled objective", "direct", "sampled", replay=False),
-        Arm("distilled", "direct", "reverse-kl", replay=False),
         Arm("fine-tuned on oracle plans", "direct"),
-        Arm("fine-tuned on oracle plans", "direct", replay=False),
-        Arm("distilled, state then plan", "full", "reverse-kl", replay=False),
-        *(replace(arm, seed=seed) for seed in range(1, preset.seeds) for arm in matter),
     ]
-    if preset.extras:
-        arms += [
-            Arm("MGSD's sampled objective, state then plan", "full", "sampled"),
-            Arm("fine-tuned on oracle plans, state then plan", "full"),
-            Arm("fine-tuned on oracle plans, state then plan", "full", replay=False),
-            Arm("few boards: fine-tuned on oracle plans", "direct", few=True, extra=True),
-            Arm("few boards: distilled", "direct", "reverse-kl", few=True, extra=True),
-            Arm("teacher without the reference plan", "direct", "reverse-kl", extra=True),
-            Arm("teacher with the reference plan", "direct", "reverse-kl", shown=True, extra=True),
-            Arm("seeing, plain pictures", "state", extra=True),
-            Arm("seeing, perturbed pictures", "state", perturbed=True, extra=True),
-        ]
-    return arms
+    comparison = [
+        *(replace(arm, seed=seed) for seed in range(1, preset.seeds) for arm in matter),
+        *(replace(arm, replay=False) for arm in (*matter, *others)),
+    ]
+    questions = [
+        Arm("few boards: fine-tuned on oracle plans", "direct", few=True),
+        Arm("few boards: distilled", "direct", "reverse-kl", few=True),
+        Arm("teacher without the reference plan", "direct", "reverse-kl"),
+        Arm("teacher with the reference plan", "direct", "reverse-kl", shown=True),
+        Arm("seeing, plain pictures", "state"),
+        Arm("seeing, perturbed pictures", "state", perturbed=True),
+        Arm("fine-tuned on oracle plans, state then plan", "full"),
+        Arm("MGSD's sampled objective, state then plan", "full", "sampled"),
+    ]
+    groups = {"main": [*matter, *others], "comparison": comparison, "questions": questions}
+    return [replace(arm, group=group) for group in preset.arms for arm in groups[group]]
 
 
 @dataclass
@@ -190,7 +192,6 @@ class Run:
 
     def __init__(self, preset: Preset, device: str, workers: int, seed: int, compiled: bool) -> None:
         import torch
-
         from vsp_gym_trl.lean.boards import executor
         from vsp_gym_trl.lean.network import Network
         from vsp_gym_trl.tiny import build_model, build_tokenizer
@@ -216,24 +217,33 @@ class Run:
 
     # ---- data ---------------------------------------------------------------------------------------------
 
-    def make_data(self) -> None:
-        """Boards of all tasks, in all processes."""
+    def make_data(self, kept: Path | None = None) -> None:
+        """Boards of all tasks, made in all processes or read from a file of an earlier run."""
+        import torch
         from vsp_gym_trl.lean.boards import make_boards, make_prompts
         from vsp_gym_trl.lean.training import TaskData
 
         began = time.perf_counter()
-        how: dict[str, Any] = {"seed": self.seed, "device": self.device}
+        how: dict[str, Any] = {"seed": self.seed}
         if self.pool:
             how["map_jobs"] = self.pool.map
+        made: dict[str, Any] = {}
+        if kept and kept.exists():
+            made = torch.load(kept, weights_only=False)
         for name, counts in self.preset.counts.items():
             book = make_prompts(name, self.tokenizer)
-            boards = make_boards(book, self.tokenizer, counts, "train", **how)
-            held_out = dict.fromkeys(counts, self.preset.held_out)
-            self.held_out[name] = make_boards(book, self.tokenizer, held_out, "test", distinct=True, **how)
-            self.data[name] = TaskData(
-                book, boards, self._patches(name, "classic", [boards, self.held_out[name]])
-            )
+            if name not in made:
+                held_out = dict.fromkeys(counts, self.preset.held_out)
+                made[name] = (
+                    make_boards(book, self.tokenizer, counts, "train", **how),
+                    make_boards(book, self.tokenizer, held_out, "test", distinct=True, **how),
+                )
+            boards, self.held_out[name] = (some.to(self.device) for some in made[name])
+            patches = self._patches(name, "classic", [boards, self.held_out[name]])
+            self.data[name] = TaskData(book, boards, patches, share=self.preset.shares[name])
             self.log(name, f"{len(boards):,} boards, {len(self.held_out[name])} held out")
+        if kept and not kept.exists():
+            torch.save(made, kept)
         self.stages["data"] = {
             "seconds": time.perf_counter() - began,
             "boards": sum(map(len, self._boards())),
@@ -276,11 +286,9 @@ class Run:
             for mode in modes
         }
         both = (*words["direct"], *words["full"])
-        self.text_parts: list[Part] = [Part(both, preset.text_boards)]
-        self.picture_parts: list[Part] = [
-            Part((PERCEPTION,), preset.picture_boards),
-            Part(both, preset.text_boards, turns=True),
-        ]
+        text = Part(both, preset.text_boards, turns=True)
+        self.text_parts: list[Part] = [text] * 4
+        self.picture_parts: list[Part] = [Part((PERCEPTION,), preset.picture_boards), text, text]
         self.replay_parts: list[Part] = [
             Part((PERCEPTION,), preset.replay_boards, turns=True),
             Part(both, preset.replay_boards, turns=True),
@@ -301,16 +309,23 @@ class Run:
         last = {key: round(value, 3) for key, value in (curve.points or [{}])[-1].items()}
         self.log(name, f"{curve.steps} steps, {boards / curve.seconds:,.0f} boards/s", last)
 
-    def base(self) -> None:
-        """Planning from words, then seeing: the model that every arm starts from."""
+    def base(self, kept: Path | None = None) -> None:
+        """Planning from words, then seeing: the model that every arm starts from; or that of an earlier run."""
+        import torch
+
         began = time.perf_counter()
-        for parts in (self.text_parts, self.picture_parts):
+        for parts in (self.text_parts[:1], self.picture_parts[:1], self.replay_parts):
             self.trainer.warm_up(parts)
         self.stages["compilation"] = {"seconds": time.perf_counter() - began}
         self.log("compiled")
-        self.learn("text", self.text_parts, self.preset.text_seconds)
-        self.score(self.stages["text"], *self.reading.values())
-        self.learn("pictures", self.picture_parts, self.preset.picture_seconds)
+        if kept and kept.exists():
+            self.network.weights.load(torch.load(kept).to(self.device))
+        else:
+            self.learn("text", self.text_parts, self.preset.text_seconds)
+            self.score(self.stages["text"], *self.reading.values())
+            self.learn("pictures", self.picture_parts, self.preset.picture_seconds)
+            if kept:
+                torch.save(self.network.weights.flat.cpu(), kept)
         self.start = self.network.weights.flat.clone()
         self.teacher = self.network.weights.frozen()
         self.stages["base"] = {}
@@ -392,7 +407,7 @@ class Run:
         self.log(_title(arm), f"{curve.steps} steps", last, [round(w[measure], 3) for w in outcome.watched])
 
     def _seconds(self, arm: Arm) -> float:
-        if arm.extra:
+        if arm.group == "questions":
             return self.preset.extra_seconds
         return self.preset.full_seconds if arm.mode == "full" else self.preset.direct_seconds
 
@@ -449,9 +464,8 @@ class Run:
                 {size: self.preset.held_out},
                 "test",
                 distinct=True,
-                device=self.device,
                 **how,
-            )
+            ).to(self.device)
             self.network.weights.export(self.model)
             network = Network(self.model, self.device, self.dtype, side=side)
             data = {name: TaskData(book, boards, self._patches(name, "classic", [boards]))}
@@ -466,16 +480,22 @@ class Run:
 
     # ---- everything ---------------------------------------------------------------------------------------
 
-    def run(self, out: Path) -> dict[str, Any]:
-        """The whole benchmark; what is known is written after every arm."""
-        self.make_data()
+    def run(self, out: Path, data: Path | None = None, base: Path | None = None) -> dict[str, Any]:
+        """The whole benchmark; what is known is written after every arm.
+
+        Args:
+            out: where results go.
+            data: where boards are kept between runs.
+            base: where the model that arms start from is kept between runs.
+        """
+        self.make_data(data)
         began = time.perf_counter()
         self.prepare()
-        self.base()
+        self.base(base)
         self.log("the model that arms start from is trained")
         for arm in make_arms(self.preset):
             self.run_arm(arm)
-            if self.preset.extras and arm == make_arms(self.preset)[0]:
+            if arm.name == "distilled, state then plan" and arm.group == "main":
                 self.score_larger(self.outcomes[-1])
             self.save(out, time.perf_counter() - began)
         self.collect()
@@ -589,7 +609,7 @@ def sizes_table(result: Mapping[str, Any]) -> str:
     chosen = [
         (_title(Arm(**o["arm"])), o["scores"].get(f"picture -> {o['arm']['mode']}"))
         for o in result["arms"]
-        if o["arm"]["objective"] == "reverse-kl" and o["arm"]["replay"] and not o["arm"]["extra"]
+        if o["arm"]["objective"] == "reverse-kl" and o["arm"]["replay"] and o["arm"]["group"] != "questions"
     ]
     chosen = [(name, found) for name, found in chosen if found]
     if not chosen:
@@ -608,7 +628,12 @@ def questions_table(result: Mapping[str, Any]) -> str:
         arm = Arm(**outcome["arm"]) if outcome["arm"] else None
         for label, found in outcome["scores"].items():
             measure = "state" if "-> state" in label else "optimal"
-            known = "teacher" in label or "theme" in label or "," in label or (arm is not None and arm.extra)
+            known = (
+                "teacher" in label
+                or "theme" in label
+                or "," in label
+                or (arm is not None and arm.group == "questions")
+            )
             if known:
                 name = _title(arm) if arm else "the model that arms start from"
                 lines.append(f"| {name} | {label}: {measure} | {_percent(found[measure]['macro'])} |")
@@ -625,7 +650,9 @@ def charts(result: Mapping[str, Any], out: Path) -> list[Path]:
                 [(point["seconds"], 100 * point["optimal"]) for point in outcome["watched"]],
             )
             for outcome in result["arms"]
-            if outcome["arm"]["mode"] == mode and not outcome["arm"]["extra"] and not outcome["arm"]["seed"]
+            if outcome["arm"]["mode"] == mode
+            and outcome["arm"]["group"] != "questions"
+            and not outcome["arm"]["seed"]
         ]
         if any(one.points for one in series):
             path = out / f"learning-{mode}.svg"
@@ -651,10 +678,10 @@ def _changed(preset: Preset, changes: Sequence[str]) -> Preset:
     values: dict[str, Any] = {}
     for change in changes:
         name, _, value = change.partition("=")
-        if types.get(name) not in (int, float, bool, str, type(None)):
+        if types.get(name) not in (int, float, bool, str, tuple, type(None)):
             raise click.BadParameter(f"--set {name}: no such number; there are {', '.join(types)}")
         try:
-            values[name] = json.loads(value) if types[name] is not str else value
+            values[name] = tuple(value.split(",")) if types[name] is tuple else json.loads(value)
         except json.JSONDecodeError as error:
             raise click.BadParameter(f"--set {change}: {error}") from error
     return replace(preset, **values)
@@ -669,6 +696,8 @@ def _changed(preset: Preset, changes: Sequence[str]) -> Preset:
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes; one fewer than cores.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a number of the preset.")
+@click.option("--data", type=click.Path(dir_okay=False, path_type=Path), help="Keeps boards between runs.")
+@click.option("--base", type=click.Path(dir_okay=False, path_type=Path), help="Keeps the model between runs.")
 @click.option("--from", "source", type=click.Path(exists=True, path_type=Path), help="Only report this file.")
 def command(
     preset: str,
@@ -677,6 +706,8 @@ def command(
     workers: int | None,
     seed: int,
     changes: tuple[str, ...],
+    data: Path | None,
+    base: Path | None,
     source: Path | None,
 ) -> None:
     """Learning from nothing: the modality gap, and how distillation closes it."""
@@ -691,4 +722,4 @@ def command(
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     workers = workers or max(1, (os.cpu_count() or 1) - 1)
     run = Run(_changed(PRESETS[preset], changes), device, workers, seed, compiled=device.startswith("cuda"))
-    report(run.run(out), out)
+    report(run.run(out, data, base), out)

@@ -104,6 +104,17 @@ class TaskBoards:
     def __len__(self) -> int:
         return len(self.tiles)
 
+    def to(self, device: torch.device | str) -> TaskBoards:
+        """These boards, with the arrays on a device."""
+        moved = {mode: Ragged(ragged.ids.to(device), ragged.lengths) for mode, ragged in self.replies.items()}
+        return replace(
+            self,
+            tiles=self.tiles.to(device),
+            descriptions=Ragged(self.descriptions.ids.to(device), self.descriptions.lengths),
+            references=Ragged(self.references.ids.to(device), self.references.lengths),
+            replies=moved,
+        )
+
     def take(self, rows: Tensor) -> TaskBoards:
         """Some of the boards, each with its first plan alone."""
         some = rows.to(self.tiles.device)
@@ -373,12 +384,11 @@ def make_boards(
     split: str,
     *,
     seed: int = 0,
-    device: torch.device | str = "cpu",
     distinct: bool = False,
     plans: int = PLANS,
     map_jobs: Callable[..., Iterable[_Made]] = map,
 ) -> TaskBoards:
-    """Boards of a task as arrays on a device; the same for any number of processes.
+    """Boards of a task as arrays; the same for any number of processes.
 
     Args:
         book: the task's prompts.
@@ -386,7 +396,6 @@ def make_boards(
         counts: how many boards of each size.
         split: whose boards, of `vsp_gym.generation`'s splits.
         seed: which of them.
-        device: where the arrays are.
         distinct: whether no board may come twice, and layouts are kept, as for evaluation.
         plans: how many random shortest plans each board gets.
         map_jobs: maps a function over jobs; that of an executor uses its processes.
@@ -412,7 +421,7 @@ def make_boards(
         for start in range(0, count, _JOB)
     ]
     made = list(map_jobs(_make, jobs))
-    boards = _joined(book, made, device, plans, keep_layouts=distinct)
+    boards = _joined(book, made, plans, keep_layouts=distinct)
     if not distinct:
         return boards
     keys = [board_key(task.name, task.generator.form.encode(layout)) for layout in boards.layouts]
@@ -420,14 +429,7 @@ def make_boards(
     return boards.take(torch.tensor(sorted(first.values())))
 
 
-def _joined(
-    book: PromptBook,
-    made: Sequence[_Made],
-    device: torch.device | str,
-    plans: int,
-    *,
-    keep_layouts: bool,
-) -> TaskBoards:
+def _joined(book: PromptBook, made: Sequence[_Made], plans: int, *, keep_layouts: bool) -> TaskBoards:
     canvases, side = [], book.side
     for part in made:
         canvas = np.full((len(part.layouts), side, side), NO_TILE, np.int16)
@@ -442,12 +444,12 @@ def _joined(
         each = {"descriptions": (), "references": (), "state": (1,)}.get(name, (plans,))
         count = sum(len(part.layouts) for part in made)
         ragged[name] = Ragged(
-            torch.from_numpy(ids.reshape(count, *each, longest)).to(device), lengths.reshape(count, *each)
+            torch.from_numpy(ids.reshape(count, *each, longest)), lengths.reshape(count, *each)
         )
     return TaskBoards(
         task=book.task,
         sizes=np.concatenate([np.full(len(part.layouts), part.size) for part in made]),
-        tiles=torch.from_numpy(np.concatenate(canvases)).to(device),
+        tiles=torch.from_numpy(np.concatenate(canvases)),
         descriptions=ragged["descriptions"],
         references=ragged["references"],
         replies={mode: ragged[mode] for mode in ("state", "direct", "full")},

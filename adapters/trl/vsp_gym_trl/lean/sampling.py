@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from vsp_gym_trl.lean.boards import Ragged
+from vsp_gym_trl.lean.graphs import Recorder
 from vsp_gym_trl.lean.network import Network
 from vsp_gym_trl.lean.weights import Views
 
@@ -56,6 +57,7 @@ class Sampler:
         self._done = torch.zeros(rows, dtype=torch.bool, device=device)
         self._temperature = torch.zeros((), device=device)
         self._graph: torch.cuda.CUDAGraph | None = None
+        self._recorder = Recorder(device)
 
     @torch.no_grad()
     def run(
@@ -91,20 +93,25 @@ class Sampler:
 
     def _read(self, number: int, group: Prompted) -> Tensor:
         """Put a group's prompts into the cache; returns the logits after them, `[boards, vocabulary]`."""
-        network = self._network
+        network, at = self._network, group.picture_at
         rows = slice(number * self.boards, (number + 1) * self.boards)
-        ids = group.prompts.ids.long()
-        cache: list[tuple[Tensor, Tensor]] = []
-        hidden = network.hidden(self._views, ids, group.patches, group.picture_at, cache)
-        for layer, (keys, values) in enumerate(cache):
-            self._keys[layer, rows, :, : ids.shape[1]] = keys
-            self._values[layer, rows, :, : ids.shape[1]] = values
-        for table, source in zip((self._cos, self._sin), network.rope(self.places, group.picture_at)):
+
+        def work(ids: Tensor, lengths: Tensor, *patches: Tensor) -> list[Tensor]:
+            cache: list[tuple[Tensor, Tensor]] = []
+            hidden = network.hidden(self._views, ids, *patches, picture_at=at, cache=cache)
+            for layer, (keys, values) in enumerate(cache):
+                self._keys[layer, rows, :, : ids.shape[1]] = keys
+                self._values[layer, rows, :, : ids.shape[1]] = values
+            self._at[rows] = lengths
+            last = hidden[torch.arange(self.boards, device=network.device), lengths - 1]
+            return [network.logits(self._views, last)]
+
+        for table, source in zip((self._cos, self._sin), network.rope(self.places, at)):
             table[number].copy_(source)
-        lengths = group.prompts.lengths.to(network.device)
-        self._at[rows] = lengths
-        last = hidden[torch.arange(self.boards, device=network.device), lengths - 1]
-        return network.logits(self._views, last)
+        inputs = (group.prompts.ids.long(), group.prompts.lengths.to(network.device))
+        if group.patches is None:  # prompts of words differ in length from batch to batch
+            return work(*inputs)[0]
+        return self._recorder.run((number, at), work, *inputs, group.patches)[0]
 
     def _choose(self, logits: Tensor) -> None:
         """Take the next token of every reply; Gumbel noise makes the largest logit a sample."""

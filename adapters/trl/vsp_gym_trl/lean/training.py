@@ -12,13 +12,14 @@ from torch import Tensor
 
 from vsp_gym.prompts import Role
 from vsp_gym_trl.lean.boards import Mode, PromptBook, Ragged, TaskBoards
+from vsp_gym_trl.lean.graphs import Recorder
 from vsp_gym_trl.lean.network import Network
 from vsp_gym_trl.lean.sampling import Prompted, Sampler
 from vsp_gym_trl.lean.weights import Optimizer, Views, schedule
 from vsp_gym_trl.losses import Objective, cross_entropy, masked_mean
 
 _MULTIPLE = 16
-"""Rows are padded to a multiple of this, which kernels like."""
+"""Rows are as long as a multiple of this, which kernels like."""
 
 _PLACES = 64
 """Caches are as long as a multiple of this, so that tasks share them."""
@@ -51,7 +52,7 @@ class Part(NamedTuple):
     boards: int
     """Boards of every task."""
     turns: bool = False
-    """Whether a step has boards of one task only, at random."""
+    """Whether a step has boards of one task only, drawn by the tasks' shares."""
 
 
 @dataclass
@@ -64,6 +65,8 @@ class TaskData:
     """`[looks, tiles, 4, 768]`, see `tile_patches`."""
     looks: int = 1
     """Of these looks, how many training pictures have."""
+    share: float = 1.0
+    """How often the task has its turn, compared to others."""
 
 
 @dataclass
@@ -99,8 +102,10 @@ class Trainer:
         seed: int = 0,
     ) -> None:
         self.network, self.data, self.end = network, data, end
-        self._samplers: dict[tuple[int, int], Sampler] = {}
+        self._samplers: dict[tuple[int, int, int], Sampler] = {}
+        self._recorder = Recorder(network.device, [network.weights.gradient])
         self._constants: dict[tuple[int, ...], Tensor] = {}
+        self._lengths: dict[tuple[str, View], int] = {}
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
@@ -141,39 +146,70 @@ class Trainer:
         look = torch.randint(looks, (len(rows), 1), generator=self._random).to(tiles.device)
         return task.patches[look, tiles].flatten(1, 2)
 
-    def reply_logits(
-        self,
-        views: Views,
-        prompts: Ragged,
-        replies: Ragged,
-        patches: Tensor | None = None,
-        picture_at: int | None = None,
+    def layout(
+        self, task: TaskData, view: View, prompts: Ragged, replies: Ragged
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Prompts and replies as one shape for all batches of a task and view.
+
+        Returns:
+            Tokens `int64[boards, length]`, the places whose hidden states tell the replies' tokens
+            `int64[boards, tokens]`, and these tokens, -100 after a reply's end.
+        """
+        device, tokens = self.network.device, self.longest(task, view)
+        rows = concatenate([prompts, replies], self._length(task, view)).ids.long()
+        token = torch.arange(tokens)
+        places = (prompts.lengths[:, None] - 1 + token).clamp(max=rows.shape[1] - 1)
+        counted = (token < replies.lengths[:, None]).to(device, non_blocking=True)
+        labels = torch.full((len(rows), tokens), -100, device=device)
+        labels[:, : replies.ids.shape[1]] = replies.ids.long()
+        return rows, places.to(device, non_blocking=True), labels.masked_fill(~counted, -100)
+
+    def _length(self, task: TaskData, view: View) -> int:
+        """Tokens of the longest prompt and reply, rounded up."""
+        key = (task.book.task.name, view)
+        if key not in self._lengths:
+            boards = task.boards
+            if view.sees:
+                longest = len(task.book.picture[view.mode].head)
+            else:
+                prompt = task.book.text[view.role, view.mode, view.shown]
+                told = boards.descriptions.lengths + (boards.references.lengths if view.shown else 0)
+                longest = len(prompt.head) + int(told.max()) + len(prompt.tail)
+            self._lengths[key] = -(-(longest + self.longest(task, view)) // _MULTIPLE) * _MULTIPLE
+        return self._lengths[key]
+
+    def logits(
+        self, views: Views, rows: Tensor, places: Tensor, patches: Tensor | None = None, at: int | None = None
     ) -> Tensor:
-        """The logits of every token of the replies, `[boards, longest reply, vocabulary]`."""
-        rows = concatenate([prompts, replies], multiple=_MULTIPLE)
-        hidden = self.network.hidden(views, rows.ids.long(), patches, picture_at)
-        width = replies.ids.shape[1]
-        places = (prompts.lengths[:, None] - 1 + torch.arange(width)).clamp(max=hidden.shape[1] - 1)
-        index = places.to(hidden.device, non_blocking=True)[..., None].expand(-1, -1, hidden.shape[-1])
-        return self.network.logits(views, hidden.gather(1, index))
+        """The logits that the hidden states at some places give, `[boards, tokens, vocabulary]`."""
+        hidden = self.network.hidden(views, rows, patches, at)
+        return self.network.logits(
+            views, hidden.gather(1, places[..., None].expand(-1, -1, hidden.shape[-1]))
+        )
 
     # ---- losses -------------------------------------------------------------------------------------------
 
-    def supervised(self, task: TaskData, view: View, count: int, boards: TaskBoards | None = None) -> Tensor:
-        """Cross-entropy of the reply that a perfect student gives."""
+    def supervise(self, task: TaskData, view: View, count: int, boards: TaskBoards | None = None) -> Tensor:
+        """Add the gradients of the cross-entropy of replies that a perfect student gives; returns it."""
         boards = boards or task.boards
         rows = self.draw(boards, count)
         choices = boards.replies[view.mode].lengths.shape[1]
         plan = torch.zeros_like(rows)
         if choices > 1 and not view.shown:
             plan = torch.randint(choices, (count,), generator=self._random)
-        replies = boards.replies[view.mode].pick(rows, plan)
-        prompts, picture_at = self.prompts(task, boards, view, rows)
-        patches = self.pictures(task, boards, rows, task.looks) if view.sees else None
-        logits = self.reply_logits(self.network.weights.views, prompts, replies, patches, picture_at)
-        counted = torch.arange(replies.ids.shape[1]) < replies.lengths[:, None]
-        labels = replies.ids.long().masked_fill(~counted.to(logits.device, non_blocking=True), -100)
-        return cross_entropy(logits, labels)
+        prompts, at = self.prompts(task, boards, view, rows)
+        batch = self.layout(task, view, prompts, boards.replies[view.mode].pick(rows, plan))
+        seen = [self.pictures(task, boards, rows, task.looks)] if view.sees else []
+
+        def work(ids: Tensor, places: Tensor, labels: Tensor, *patches: Tensor) -> list[Tensor]:
+            loss = cross_entropy(
+                self.logits(self.network.weights.views, ids, places, *patches, at=at), labels
+            )
+            loss.backward()  # type: ignore[no-untyped-call]
+            return [loss.detach()]
+
+        (loss,) = self._recorder.run(("supervise", at), work, *batch, *seen)
+        return loss
 
     def sampler(self, groups: int, boards: int, places: int) -> Sampler:
         """A sampler for that many boards of that many tasks, made when first needed."""
@@ -212,11 +248,15 @@ class Trainer:
             looks = task.looks if training else 1
             patches = self.pictures(task, boards[name], chosen, looks) if view.sees else None
             groups[name] = Prompted(prompts, patches, picture_at)
-        longest = max(self.longest(self.data[name], view) for name in rows)
+        limits = [self.longest(self.data[name], view) for name in rows]
         count = len(next(iter(rows.values())))
+        longest = max(limits)
         places = max(group.prompts.ids.shape[1] for group in groups.values()) + longest
         replies = self.sampler(len(rows), count, places).run(list(groups.values()), longest, temperature)
-        return {name: (group, *reply) for (name, group), reply in zip(groups.items(), replies)}
+        return {
+            name: (group, tokens[:, :limit], lengths.clamp(max=limit))
+            for (name, group), (tokens, lengths), limit in zip(groups.items(), replies, limits)
+        }
 
     def longest(self, task: TaskData, view: View) -> int:
         """Tokens that a reply may have: the longest right one and a few more."""
@@ -248,22 +288,40 @@ class Trainer:
         boards = boards or {name: task.boards for name, task in self.data.items()}
         rows = {name: self.draw(some, count) for name, some in boards.items()}
         totals: dict[str, Tensor] = {}
-        for name, (read, tokens, lengths) in self.reply(View("student", mode), rows, boards).items():
-            replies = Ragged(tokens, lengths.cpu())
-            views = self.network.weights.views
-            student = self.reply_logits(views, read.prompts, replies, read.patches, read.picture_at)
-            told, _ = self.prompts(self.data[name], boards[name], View("teacher", mode, shown), rows[name])
-            with torch.no_grad():
-                teaching = self.reply_logits(teacher, told, replies)
-            found = objective.per_token(student, teaching, tokens)
-            counted = torch.arange(tokens.shape[1], device=tokens.device) < lengths[:, None]
-            masked_mean(found.loss, counted).backward()  # type: ignore[no-untyped-call]
-            numbers = {
-                "divergence": masked_mean(found.divergence, counted),
-                "dead": masked_mean(found.dead.float(), counted),
-                "tokens": counted.sum(),
-            }
-            for key, value in numbers.items():
+        view = View("student", mode)
+        for name, (read, tokens, lengths) in self.reply(view, rows, boards).items():
+            task, replies, at = self.data[name], Ragged(tokens, lengths.cpu()), read.picture_at
+            teaching = View("teacher", mode, shown)
+            told, _ = self.prompts(task, boards[name], teaching, rows[name])
+            own = self.layout(task, view, read.prompts, replies)
+            others = self.layout(task, teaching, told, replies)[:2]
+
+            def work(
+                ids: Tensor,
+                places: Tensor,
+                labels: Tensor,
+                patches: Tensor,
+                told: Tensor,
+                told_places: Tensor,
+                at: int | None = at,
+            ) -> list[Tensor]:
+                with torch.no_grad():
+                    teacher_logits = self.logits(teacher, told, told_places)
+                logits = self.logits(self.network.weights.views, ids, places, patches, at)
+                found = objective.per_token(logits, teacher_logits, labels.clamp(min=0))
+                counted = labels >= 0
+                masked_mean(found.loss, counted).backward()  # type: ignore[no-untyped-call]
+                return [
+                    masked_mean(found.divergence, counted),
+                    masked_mean(found.dead.float(), counted),
+                    counted.sum().float(),
+                ]
+
+            assert read.patches is not None  # noqa: S101  for the type checker: students see
+            numbers = self._recorder.run(
+                ("distill", objective, id(teacher), at), work, *own, read.patches, *others
+            )
+            for key, value in zip(("divergence", "dead", "tokens"), numbers):
                 totals[key] = totals.get(key, 0) + value / len(rows)
         return totals
 
@@ -277,24 +335,22 @@ class Trainer:
         for part in parts:
             names = list(self.data)
             if part.turns:
-                names = [names[self._pick(len(names))]]
+                names = [names[self._pick([task.share for task in self.data.values()])]]
             for name in names:
-                view = part.views[self._pick(len(part.views))]
-                loss = self.supervised(self.data[name], view, part.boards, (boards or {}).get(name))
-                loss.backward()  # type: ignore[no-untyped-call]
-                key = f"{'picture' if view.sees else 'words'} {view.mode}"
-                losses.setdefault(key, []).append(loss.detach())
+                view = part.views[self._pick([1.0] * len(part.views))]
+                loss = self.supervise(self.data[name], view, part.boards, (boards or {}).get(name))
+                losses.setdefault(f"{'picture' if view.sees else 'words'} {view.mode}", []).append(loss)
         return {key: torch.stack(values).mean() for key, values in losses.items()}
 
-    def _pick(self, count: int) -> int:
-        return int(torch.randint(count, (), generator=self._random))
+    def _pick(self, shares: Sequence[float]) -> int:
+        return int(torch.multinomial(torch.tensor(shares), 1, generator=self._random))
 
     def warm_up(self, parts: Sequence[Part]) -> None:
         """Go once through all that the parts may ask for, so that everything is compiled; changes nothing."""
         for part in parts:
             for view in dict.fromkeys(part.views):
                 for task in self.data.values():
-                    self.supervised(task, view, part.boards).backward()  # type: ignore[no-untyped-call]
+                    self.supervise(task, view, part.boards)
         self.network.weights.gradient.zero_()
 
     def run(
@@ -358,11 +414,11 @@ class Trainer:
         return time.perf_counter()
 
 
-def concatenate(parts: Sequence[Ragged], multiple: int = 1) -> Ragged:
-    """Rows put one after the other, without gaps; the longest may be padded to a multiple of a number."""
+def concatenate(parts: Sequence[Ragged], length: int = 0) -> Ragged:
+    """Rows put one after the other, without gaps, padded to at least some length."""
     lengths = torch.stack([part.lengths for part in parts])
     total = lengths.sum(0)
-    longest, device = -(-int(total.max()) // multiple) * multiple, parts[0].ids.device
+    longest, device = max(int(total.max()), length), parts[0].ids.device
     rows = torch.zeros(len(total), longest + 1, dtype=parts[-1].ids.dtype, device=device)
     starts = (lengths.cumsum(0) - lengths).to(device, non_blocking=True)
     counts = lengths.to(device, non_blocking=True)

@@ -80,6 +80,11 @@ class Moody(FrozenLake):
         return super().transition(layout, state, Action(0) if self.calls % 2 else action)
 
 
+class ShortSighted(FrozenLake):
+    def outlook(self, layout: FrozenLakeLayout, state: Cell) -> Any:
+        return 0
+
+
 class Generous(FrozenLake):
     """Every step is rewarded."""
 
@@ -263,6 +268,7 @@ def lake(part: str, value: Any) -> FrozenLake:
         ),
         (Moody(), "has different outcomes"),
         (Generous(), "has reward 0.5 and terminated False"),
+        (ShortSighted(), r"outlook, size 4, board \d: .* has one outlook, 0, and different outcomes"),
         (FromTheLeft(), "is final by one way and not by"),
         (Gap(), "declarations: actions are .*, not numbered from 0 without gaps"),
         (Misnamed(), "name 'lake' and title 'FrozenLake' differ"),

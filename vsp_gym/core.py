@@ -164,6 +164,11 @@ class Task(Generic[LayoutT, StateT]):
     failure: ClassVar[str] = "failed"
     """What happened when a transition terminates without reward: `"fell into a hole"`."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "transition" in cls.__dict__ and "outlook" not in cls.__dict__:
+            cls.outlook = Task.outlook  # type: ignore[method-assign]  # the parent's is about other rules
+
     def initial(self, layout: LayoutT) -> StateT:
         """The state in which the board starts."""
         raise NotImplementedError
@@ -171,6 +176,14 @@ class Task(Generic[LayoutT, StateT]):
     def transition(self, layout: LayoutT, state: StateT, action: Action) -> Transition:
         """What `action` does in `state`. `action` must be one of `self.actions`."""
         raise NotImplementedError
+
+    def outlook(self, layout: LayoutT, state: StateT) -> Hashable:
+        """What of a board the outcomes of all actions in `state` depend on; None if that is not known.
+
+        A task may say so to make the oracle faster: on boards of one shape, a state has the same
+        outcomes wherever its outlook is the same, so `transition` is asked only once.
+        """
+        return None
 
     def __repr__(self) -> str:
         return f"<{self.title} task>"

@@ -6,8 +6,7 @@ module's functions are shorthands that share a cache of recent solutions.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, cast
@@ -82,45 +81,41 @@ class Solution(Generic[LayoutT, StateT]):
         self._given = len(self.states)
         self.start = self.states[0]
         """The state that methods mean when none is given."""
-        self.transitions: list[list[Transition]] = []
+        self.transitions: list[tuple[Transition, ...]] = []
         """`transitions[s][a]`; empty for a final state."""
         self.successors: list[list[int]] = []
         """`successors[s][a]`, the index of the state after action `a`; empty for a final state."""
         self._explore()
 
     def _explore(self) -> None:
-        layout, actions, transition = self.layout, self.task.actions, self.task.transition
-        states, index = self.states, self.index
+        states, index, look = self.states, self.index, _lookout(self.task, self.layout)
+        count = len(self.task.actions)
         final: set[int] = set()
         goals: list[int] = []
         predecessors: list[list[int]] = [[] for _ in states]
-        starts = len(states)
         for s, state in enumerate(states):  # grows while it is read
             if s in final:
-                self.transitions.append([])
+                self.transitions.append(())
                 self.successors.append([])
                 continue
-            outcomes = [transition(layout, state, action) for action in actions]
-            row = []
-            for after, reward, terminated, violation in outcomes:
-                if violation is not None:  # which leaves the state as it was
-                    row.append(s)
-                    continue
+            outcomes, moves = look(state)
+            row = [s] * count  # a violation leaves the state as it was
+            for action, after, reward in moves:
                 t = index.get(after)
                 if t is None:
                     t = index[after] = len(states)
                     states.append(after)
                     predecessors.append([])
-                if terminated and t not in final:
+                if reward is not None and t not in final:
                     final.add(t)
                     if reward > 0:
                         goals.append(t)
-                row.append(t)
+                row[action] = t
                 predecessors[t].append(s)
             self.transitions.append(outcomes)
             self.successors.append(row)
-        for t in final.intersection(range(starts)):  # explored before it was known to be final
-            self.transitions[t] = []
+        for t in final.intersection(range(self._given)):  # explored before it was known to be final
+            self.transitions[t] = ()
             self.successors[t] = []
         distance = [-1] * len(states)
         for goal in goals:
@@ -154,9 +149,7 @@ class Solution(Generic[LayoutT, StateT]):
         if wanted < 0:
             return ()
         return tuple(
-            action
-            for action, t, outcome in zip(self.task.actions, self.successors[s], self.transitions[s])
-            if self.to_go[t] == wanted and outcome.violation is None
+            action for action, t in zip(self.task.actions, self.successors[s]) if self.to_go[t] == wanted
         )
 
     def plan(self, state: StateT | None = None) -> Plan | None:
@@ -166,8 +159,8 @@ class Solution(Generic[LayoutT, StateT]):
             return None
         plan = []
         for wanted in range(to_go[s] - 1, -1, -1):
-            for action, t, outcome in zip(self.task.actions, self.successors[s], self.transitions[s]):
-                if to_go[t] == wanted and outcome[3] is None:
+            for action, t in zip(self.task.actions, self.successors[s]):
+                if to_go[t] == wanted:
                     plan.append(action)
                     s = t
                     break
@@ -182,8 +175,8 @@ class Solution(Generic[LayoutT, StateT]):
         for wanted in range(to_go[s] - 1, -1, -1):
             after: dict[int, int] = {}
             for here, number in ways.items():
-                for t, outcome in zip(self.successors[here], self.transitions[here]):
-                    if to_go[t] == wanted and outcome[3] is None:
+                for t in self.successors[here]:
+                    if to_go[t] == wanted:
                         after[t] = after.get(t, 0) + number
             ways = after
         return sum(ways.values())
@@ -197,10 +190,10 @@ class Solution(Generic[LayoutT, StateT]):
 
         Generators solve a board once for every possible start and then choose the start.
         """
-        other = copy.copy(self)
-        other.layout = layout
-        other.start = self.task.initial(layout)
-        other._at(other.start)
+        start = self.task.initial(layout)
+        self._at(start)
+        other: Solution[LayoutT, StateT] = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, layout=layout, start=start)
         return other
 
     def distances(self) -> dict[StateT, int | None]:
@@ -222,6 +215,48 @@ class Solution(Generic[LayoutT, StateT]):
             terminated[expanded] = [[o.terminated for o in row] for row in outcomes]
             violation[expanded] = [[_CODE_OF_VIOLATION[o.violation] for o in row] for row in outcomes]
         return TransitionTable(tuple(self.states), after, reward, terminated, violation)
+
+
+Moves = tuple[tuple[int, Any, "float | None"], ...]
+"""The legal actions of a state: number, state reached, and the reward if that state is final."""
+
+Prospect = tuple[tuple[Transition, ...], Moves]
+"""The outcomes of all actions of a state, and those of them that are no violation."""
+
+REMEMBERED = 1 << 14
+"""Prospects that are kept for each task and shape of boards."""
+
+
+def _lookout(task: Task[LayoutT, StateT], layout: LayoutT) -> Callable[[StateT], Prospect]:
+    """What gives the prospect of any state of a layout; equal ones are asked of the rules only once."""
+    known, outlook = _known_prospects(task, layout.rows, layout.cols), task.outlook
+
+    def look(state: StateT) -> Prospect:
+        seen = outlook(layout, state)
+        prospect = known.get((state, seen))
+        if prospect is None:
+            prospect = _prospect(task, layout, state)
+            if seen is not None and len(known) < REMEMBERED:
+                known[state, seen] = prospect
+        return prospect
+
+    return look
+
+
+@lru_cache(maxsize=32)
+def _known_prospects(task: AnyTask, rows: int, cols: int) -> dict[tuple[Hashable, Hashable], Prospect]:
+    """The prospects that are kept for boards of one shape, by state and outlook."""
+    return {}
+
+
+def _prospect(task: Task[LayoutT, StateT], layout: LayoutT, state: StateT) -> Prospect:
+    outcomes = tuple([task.transition(layout, state, action) for action in task.actions])
+    moves = tuple(
+        (number, after, reward if terminated else None)
+        for number, (after, reward, terminated, violation) in enumerate(outcomes)
+        if violation is None
+    )
+    return outcomes, moves
 
 
 @lru_cache(maxsize=128)  # the solution of a lake of 64x64 cells takes 1.4 MB

@@ -75,6 +75,9 @@ MAX_SPOKEN = 40
 SEQUENCES = 8
 """How many random action sequences `check_task` plays on each board."""
 
+OTHERS = 6
+"""How many further boards `check_task` compares the outlooks of each board with."""
+
 REPORTED = 5
 """How many problems of one check the error lists in full."""
 
@@ -104,6 +107,7 @@ def check_task(
       asked for, and their solution is that of a fresh search.
     - Layout: `from_dict` reads `to_dict` back through JSON, and refuses anything else with `LayoutError`.
     - Rules: deterministic; a violation changes nothing; whether a state is final depends on the state.
+    - Outlook: states with equal outlooks have equal outcomes on all boards.
     - Oracle: distances satisfy the rules, and the shortest plan succeeds under every convention.
     - Environments: rollout, table, `PlanningEnv` and `VectorPlanningEnv` agree step by step.
     - Text: a description is read back exactly, from every reachable state.
@@ -349,6 +353,17 @@ def _check_rules(board: _Board) -> Iterator[str]:
                 yield f"{after} is final by one way and not by {step}"
             if terminated and board.rewards.get(after, reward) != reward:
                 yield f"{after} gives reward {board.rewards[after]} by one way and {reward} by {step}"
+
+
+def _check_outlook(board: _Board) -> Iterator[str]:
+    task = board.task
+    known: dict[tuple[Any, Hashable], list[Transition]] = {}
+    for layout in (board.layout, *board.others(OTHERS)):
+        for state in Solution(task, layout).states:
+            seen = task.outlook(layout, state)
+            outcomes = [task.transition(layout, state, action) for action in task.actions]
+            if seen is not None and known.setdefault((state, seen), outcomes) != outcomes:
+                yield f"{state} has one outlook, {seen}, and different outcomes on two boards"
 
 
 def _check_oracle(board: _Board) -> Iterator[str]:
@@ -696,6 +711,7 @@ def _board_checks(task: AnyPlanningTask) -> dict[str, Callable[[_Board], Iterato
     checks: dict[str, Callable[[_Board], Iterator[str]]] = {
         "layout": _check_layout,
         "rules": _check_rules,
+        "outlook": _check_outlook,
         "oracle": _check_oracle,
         "environments": _check_environments,
         "text": _check_text,

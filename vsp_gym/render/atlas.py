@@ -117,44 +117,67 @@ class _Lines:
     def assemble(self, slots: npt.NDArray[np.intp], out: Pixels) -> None:
         """Write pictures of the tiles in `slots` `[boards, rows, cols]` to `out`."""
         if len(self._items) == 1:
-            which = (slots * self._kinds)[:, self._row]
-            which += self._kind[:, None]
-            (items,) = self._items.values()
-            np.take(items, which, out=out.reshape(-1).view(items.dtype).reshape(which.shape), mode="clip")
+            self._put(slots, self._whole, out)
             return
         for start in range(0, len(out), BOARD_BLOCK):
-            self._assemble_block(slots[start : start + BOARD_BLOCK], out[start : start + BOARD_BLOCK])
+            block = slots[start : start + BOARD_BLOCK]
+            self._assemble_block(block, out[start : start + BOARD_BLOCK])
+
+    def distinct(self, slots: npt.NDArray[np.intp]) -> tuple[Pixels, npt.NDArray[np.intp]]:
+        """The lines of `assemble`'s pictures without those that repeat others.
+
+        Returns:
+            `uint8[boards, lines, width * channels]`, and for every line of a picture which of them it is.
+        """
+        lines = np.empty((len(slots), len(self._distinct[0]), self._grid.width * self._channels), np.uint8)
+        self._put(slots, self._distinct, lines)
+        return lines, self._copies
 
     def _plan(self) -> None:
         """Work out which lines to put together and where each goes on the picture."""
         grid = self._grid
         self._items = {width: _as_items(pixels) for width, pixels in self._pixels.items()}
         self._kinds = next(iter(self._pixels.values())).shape[1]
-        self._row, self._kind = grid.row_of_y, self._kind_of_line[grid.line_of_y]
-        """The row of cells, and the kind of line, of every line that is put together."""
-        self._copies: npt.NDArray[np.intp] | None = None
-        """`[height]` which of those lines a line of the picture is, None if they are the picture's."""
-        distinct, copies = np.unique(self._row * self._kinds + self._kind, return_inverse=True)
-        if len(grid.widths) > 1 and len(distinct) < 0.7 * grid.height:
-            self._row, self._kind = np.divmod(distinct, self._kinds)
-            self._copies = copies.reshape(-1).astype(np.intp)
+        self._whole = grid.row_of_y, self._kind_of_line[grid.line_of_y]
+        """The row of cells, and the kind of line, of every line of the picture."""
+        lines, copies = np.unique(self._whole[0] * self._kinds + self._whole[1], return_inverse=True)
+        self._distinct = np.divmod(lines, self._kinds)
+        """The same of the different lines."""
+        self._copies: npt.NDArray[np.intp] = copies.reshape(-1).astype(np.intp)
+        """`[height]` which of the different lines a line of the picture is."""
 
     def _assemble_block(self, slots: npt.NDArray[np.intp], out: Pixels) -> None:
-        """`assemble` column by column."""
-        lefts, lines = self._grid.lefts, len(self._row)
-        line = self._grid.width * self._channels
-        which = (slots * self._kinds).transpose(2, 0, 1)[:, :, self._row]
-        which += self._kind
-        boards = out if self._copies is None else np.empty((len(out), lines, line), np.uint8)
-        for col, (left, right) in enumerate(pairwise(lefts)):
+        """`assemble` for a few boards; if that is less work, only different lines are put together."""
+        if len(self._distinct[0]) >= 0.7 * self._grid.height:
+            self._put(slots, self._whole, out)
+            return
+        lines, copies = self.distinct(slots)
+        item = np.dtype((np.void, lines.shape[2]))
+        target = out.reshape(-1).view(item).reshape(len(out), -1)
+        np.take(lines.view(item)[:, :, 0], copies, axis=1, out=target, mode="clip")
+
+    def _put(
+        self,
+        slots: npt.NDArray[np.intp],
+        wanted: tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]],
+        out: Pixels,
+    ) -> None:
+        """Put lines together in `out` `[boards, lines, ...]`; `wanted` has each one's row and kind."""
+        row, kind = wanted
+        if len(self._items) == 1:
+            which = (slots * self._kinds)[:, row]
+            which += kind[:, None]
+            (items,) = self._items.values()
+            np.take(items, which, out=out.reshape(-1).view(items.dtype).reshape(which.shape), mode="clip")
+            return
+        length = self._grid.width * self._channels
+        which = (slots * self._kinds).transpose(2, 0, 1)[:, :, row]
+        which += kind
+        for col, (left, right) in enumerate(pairwise(self._grid.lefts)):
             items = self._items[right - left]
-            start, strides = left * self._channels, (lines * line, line)
-            strip = np.ndarray(which[col].shape, items.dtype, boards.data, start, strides)
+            start, strides = left * self._channels, (len(row) * length, length)
+            strip = np.ndarray(which[col].shape, items.dtype, out.data, start, strides)
             strip[...] = items.take(which[col], mode="clip")
-        if self._copies is not None:
-            item = np.dtype((np.void, line))
-            target = out.reshape(-1).view(item).reshape(len(out), -1)
-            np.take(boards.view(item)[:, :, 0], self._copies, axis=1, out=target, mode="clip")
 
 
 class Atlas:
@@ -181,6 +204,15 @@ class Atlas:
         """
         slots, lines = self._need(tiles)
         lines.assemble(slots, out)
+
+    def distinct(self, tiles: npt.NDArray[np.uint16]) -> tuple[Pixels, npt.NDArray[np.intp]]:
+        """The pictures that `assemble` writes as the different lines that they have.
+
+        Returns:
+            `uint8[boards, lines, width * channels]`, and `[height]`: which of them each line of a picture is.
+        """
+        slots, lines = self._need(tiles)
+        return lines.distinct(slots)
 
     def _need(self, tiles: npt.NDArray[np.uint16]) -> tuple[npt.NDArray[np.intp], _Lines]:
         """Where each of `tiles` is, drawing those that are missing."""

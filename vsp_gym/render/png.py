@@ -68,12 +68,10 @@ def render_pngs(
         alike.setdefault(sheet.palette(board), []).append(number)
     files = [b""] * len(layouts)
     for palette, numbers in alike.items():
-        in_true_color = len(palette) > 256
-        atlas = sheet.rgb if in_true_color else sheet.indexed(palette)
-        pictures = np.empty((len(numbers), *pixels, 3 if in_true_color else 1), np.uint8)
-        atlas.assemble(tiles[numbers], pictures)
-        for number, picture in zip(numbers, pictures):
-            files[number] = encode_png(picture) if in_true_color else encode_png(picture[:, :, 0], palette)
+        indexed = palette if len(palette) <= 256 else None
+        atlas = sheet.rgb if indexed is None else sheet.indexed(palette)
+        for number, file in zip(numbers, _encode(*atlas.distinct(tiles[numbers]), indexed)):
+            files[number] = file
     return files
 
 
@@ -84,31 +82,48 @@ def encode_png(pixels: npt.NDArray[np.uint8], palette: tuple[int, ...] | None = 
         pixels: `uint8[height, width, 3]`, or `uint8[height, width]` positions in `palette`.
         palette: colours `0xRRGGBB`, at most 256.
     """
-    height, width = pixels.shape[:2]
-    depth = 8
-    color_chunk = b""
-    if palette is not None:
+    height = len(pixels)
+    return _encode(pixels.reshape(1, height, -1), np.arange(height), palette)[0]
+
+
+def _encode(
+    lines: npt.NDArray[np.uint8], order: npt.NDArray[np.intp], palette: tuple[int, ...] | None
+) -> list[bytes]:
+    """PNG files of pictures of one size; lines that occur several times in a picture are packed once.
+
+    Args:
+        lines: `uint8[pictures, lines, width or 3 * width]`, as for `encode_png`.
+        order: `[height]` which of the lines each line of a picture is.
+        palette: as for `encode_png`.
+    """
+    pictures, count, width = lines.shape
+    if palette is None:
+        head = _header(width // 3, len(order), 8, _TRUE_COLOR)
+    else:
         depth = next(bits for bits in (1, 2, 4, 8) if len(palette) <= 1 << bits)
-        pixels = _pack(pixels, depth)
+        lines = _pack(lines.reshape(-1, width), depth).reshape(pictures, count, -1)
         colors = np.array(palette, ">u4").view(np.uint8).reshape(-1, 4)[:, 1:]
-        color_chunk = _chunk(b"PLTE", colors.tobytes())
-    lines = np.zeros((height, 1 + pixels[0].size), np.uint8)
-    lines[:, 1:] = pixels.reshape(height, -1)
-    kind = _TRUE_COLOR if palette is None else _PALETTE
+        head = _header(width, len(order), depth, _PALETTE) + _chunk(b"PLTE", colors.tobytes())
+    filtered = np.zeros((pictures, count, 1 + lines.shape[2]), np.uint8)  # the filter of every line is 0
+    filtered[:, :, 1:] = lines
+    items = filtered.view(np.dtype((np.void, filtered.shape[2])))[:, :, 0]
+    return [
+        b"".join((head, _chunk(b"IDAT", zlib.compress(picture.take(order).data, COMPRESSION)), _END))
+        for picture in items
+    ]
+
+
+def _header(width: int, height: int, depth: int, kind: int) -> bytes:
+    """What a file begins with."""
     header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
-    return b"".join(
-        (
-            b"\x89PNG\r\n\x1a\n",
-            _chunk(b"IHDR", header),
-            color_chunk,
-            _chunk(b"IDAT", zlib.compress(lines.data, COMPRESSION)),
-            _chunk(b"IEND", b""),
-        )
-    )
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(data, zlib.crc32(kind)))
+
+
+_END = _chunk(b"IEND", b"")
 
 
 def _pack(indices: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:

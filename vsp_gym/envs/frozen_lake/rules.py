@@ -130,3 +130,14 @@ class FrozenLakeRules(Task[FrozenLakeLayout, Cell]):
         if (row, col) in layout.holes:
             return Transition(Cell(row, col), 0.0, True)
         return step_to(row, col)
+
+    def outlook(self, layout: FrozenLakeLayout, state: Cell) -> tuple[bool, bool, bool, bool, Cell | None]:
+        """Whether each neighbouring cell is a hole, and the goal if it is one of them."""
+        (row, col), holes, goal = state, layout.holes, layout.goal
+        return (
+            (row, col - 1) in holes,
+            (row + 1, col) in holes,
+            (row, col + 1) in holes,
+            (row - 1, col) in holes,
+            goal if abs(goal[0] - row) + abs(goal[1] - col) == 1 else None,
+        )

@@ -129,3 +129,13 @@ class MazeRules(Task[MazeLayout, Cell]):
         if (row, col) == layout.goal:
             return Transition(layout.goal, 1.0, True)
         return step_to(row, col)
+
+    def outlook(self, layout: MazeLayout, state: Cell) -> int:
+        """The walls around the cell, and where the goal is if it is next to it."""
+        row, col = state
+        goal_row, goal_col = layout.goal
+        return layout.walls[row][col] + _GOAL_BESIDE.get((goal_row - row, goal_col - col), 0)
+
+
+_GOAL_BESIDE = {step: 16 * number for number, step in enumerate(DELTAS, start=1)}
+"""What tells outlooks apart that differ by the goal: the step to it, and a number above all wall masks."""

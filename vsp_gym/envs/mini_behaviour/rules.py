@@ -151,6 +151,17 @@ class MiniBehaviourRules(Task[MiniBehaviourLayout, MiniBehaviourState]):
             return refuse(state, Violation.OCCUPIED)
         return _step_to(row, col, carrying, delivered)
 
+    def outlook(
+        self, layout: MiniBehaviourLayout, state: MiniBehaviourState
+    ) -> tuple[Cell | None, Cell | None]:
+        """The printer and the table, each if the agent is next to it."""
+        (row, col), printer, table = state.agent, layout.printer, layout.table
+        below, right = row - table[0], col - table[1]
+        return (
+            printer if abs(row - printer[0]) + abs(col - printer[1]) == 1 else None,
+            table if -1 <= below <= TABLE_ROWS and -1 <= right <= TABLE_COLS else None,
+        )
+
 
 @lru_cache(maxsize=1 << 12)
 def _step_to(row: int, col: int, carrying: bool, delivered: bool) -> Transition:

@@ -83,11 +83,16 @@ def test_a_torn_last_line_is_what_a_crash_leaves(folder):
     assert invoke("report", str(path), "--format", "csv").stdout == whole
 
 
+def test_without_a_file_tables_go_to_stdout(folder):
+    run = str(folder / "run")
+    assert invoke("report", run).stdout == invoke("report", run, "--format", "md").stdout != ""
+
+
 def test_wrong_usage(folder):
     run = str(folder / "run")
     assert invoke("report").exit_code == 2
     assert invoke("report", str(folder / "none")).exit_code == 2
-    assert "needs --out" in invoke("report", run).stderr
+    assert "needs --out" in invoke("report", run, "--format", "html").stderr
     assert "give --format" in invoke("report", run, "--out", str(folder / "x.pdf")).stderr
     assert "given twice" in invoke("report", run, run, "--format", "md").stderr
     assert "no results.jsonl" in invoke("report", str(folder), "--format", "md").stderr.replace("\n", " ")

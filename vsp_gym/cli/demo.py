@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -135,7 +136,7 @@ def _judge(
 def _print_table(summary: Summary) -> None:
     """Success and, in brackets, optimal success of each series, by task."""
     cells = {(cell.series, cell.task): cell.metrics for cell in (*summary.by_task, *summary.overall)}
-    table = Table(title="Success (of it optimal) by task", title_justify="left")
+    table = Table(title="Success (of it optimal) by task", title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("who")
     for task in summary.tasks:
         table.add_column(TASKS[task].title, justify="right")

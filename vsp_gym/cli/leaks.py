@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -30,7 +31,7 @@ def command(sources: tuple[str, ...]) -> None:
     listed, but are no leak.
     """
     overlaps = find_leaks(sources)
-    table = Table(title="Boards in common", title_justify="left")
+    table = Table(title="Boards in common", title_justify="left", box=box.SIMPLE_HEAD)
     for column in ("source", "with"):
         table.add_column(column, overflow="fold")
     for column in ("equal", "mirrored"):

@@ -26,7 +26,7 @@ FORMATS = {".html": "html", ".json": "json", ".csv": "csv", ".md": "md"}
     epilog=examples(
         "vsp-gym report runs/qwen --out report.html",
         "vsp-gym report runs/before runs/after --out compared.html",
-        "vsp-gym report runs/qwen --format md",
+        "vsp-gym report runs/qwen",
         "vsp-gym report runs/qwen --out numbers.csv",
     )
 )
@@ -37,13 +37,13 @@ FORMATS = {".html": "html", ".json": "json", ".csv": "csv", ".md": "md"}
     "--out",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write; without it numbers go to stdout.",
+    help="File to write; without it tables go to stdout.",
 )
 @click.option(
     "--format",
     "kind",
     type=click.Choice(list(FORMATS.values())),
-    help="html: a page; json: everything; csv: a number a line; md: tables.  [default: as FILE ends]",
+    help="html: a page; json: everything; csv: a number a line; md: tables.  [default: as FILE ends, or md]",
 )
 @click.option("--title", default="Visual spatial planning", show_default=True, help="Heading.")
 @click.option(
@@ -72,11 +72,11 @@ def command(
     boards. Rows without a reply are counted apart. A page is one file that needs no network; an existing
     file that is no such page is not replaced by one.
     """
-    kind = kind or ("html" if out is None else FORMATS.get(out.suffix.lower()))
+    kind = kind or ("md" if out is None else FORMATS.get(out.suffix.lower()))
     if kind is None:
         raise click.UsageError(f"--out {out} ends in none of {', '.join(FORMATS)}; give --format")
     if kind == "html" and out is None:
-        raise click.UsageError("a page needs --out FILE; numbers on stdout need --format json, csv or md")
+        raise click.UsageError("a page needs --out FILE")
     with _progress() as progress:
         table = read_table(open_runs(runs), progress)
     summary = summarise(table)

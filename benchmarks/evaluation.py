@@ -212,7 +212,7 @@ def memory(boards: int) -> Iterator[Measurement]:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="A checkout of MGSD, to measure its evaluator in the same run.",
 )
-@click.option("--boards", type=click.IntRange(1), default=750, show_default=True, help="Mazes of each size.")
+@click.option("--boards", type=click.IntRange(1), default=500, show_default=True, help="Mazes of each size.")
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True, help="Timed runs of each.")
 @click.option("--memory-boards", type=click.IntRange(40), help="Also watch memory over so many boards.")
 @click.option("--json", "json_path", metavar="FILE", help="Write the numbers there.")

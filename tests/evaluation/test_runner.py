@@ -533,9 +533,10 @@ def _slow_run(folder: Path, boards: int) -> list[str]:
     )
 
 
-def _wait_for_rows(path: Path, number: int) -> None:
+def _wait_for_rows(path: Path, number: int, process: subprocess.Popen[Any]) -> None:
     end = time.monotonic() + 60
     while not path.exists() or path.read_bytes().count(b"\n") < number:
+        assert process.poll() is None, "the run has ended"
         assert time.monotonic() < end, "the run does not get on"
         time.sleep(0.01)
 
@@ -545,10 +546,11 @@ def test_kill_9_loses_at_most_the_requests_in_flight(tmp_path: Path) -> None:
     command, path = _slow_run(tmp_path, 60), tmp_path / "run/results.jsonl"
     keys: set[str] = set()
     for stop in (5, 20):
-        process = subprocess.Popen(command, cwd=tmp_path)
-        _wait_for_rows(path, stop)
-        process.kill()
-        process.wait()
+        with subprocess.Popen(command, cwd=tmp_path) as process:
+            try:
+                _wait_for_rows(path, stop, process)
+            finally:
+                process.kill()
         kept = {row["key"] for row in read_rows(path)}
         assert kept >= keys  # what was there stays
         keys = kept
@@ -566,7 +568,7 @@ def test_ctrl_c_ends_in_good_order(tmp_path: Path) -> None:
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            _wait_for_rows(tmp_path / "run/results.jsonl", 3)
+            _wait_for_rows(tmp_path / "run/results.jsonl", 3, process)
             second = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
             assert second.returncode == 2
             assert "another run is writing" in second.stderr

@@ -161,8 +161,10 @@ class OpenAIModel:
             raise ModelError(f"no reply within {self._timeout:g} s") from None
         except self._openai.OpenAIError as error:
             cause = error.__cause__
-            if isinstance(cause, ModelError):
+            if isinstance(cause, ModelError):  # older clients wrap what else was raised
                 raise cause from None
+            if isinstance(cause, BodyTooLargeError):
+                raise ModelError(_too_large()) from None
             raise ModelError(redact(f"the connection failed: {cause or error!s:.200}", self._key)) from None
         except self._http.HTTPError as error:
             words = f"{error!s:.200}" or type(error).__name__

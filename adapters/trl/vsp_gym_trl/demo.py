@@ -60,6 +60,7 @@ class DemoPreset:
     """Rows of a step for every size."""
     picture_rows: int
     sft_rate: float
+    objective: Objective
     opcd_steps: int
     rollouts: int
     replay_rows: int
@@ -75,14 +76,15 @@ PRESETS: Mapping[str, DemoPreset] = MappingProxyType(
             sizes=(3, 4),
             train_boards=8000,
             test_boards=100,
-            sft_steps=1000,
-            text_rows=16,
-            picture_rows=16,
+            sft_steps=3500,
+            text_rows=12,
+            picture_rows=4,
             sft_rate=1e-3,
+            objective=Objective("forward-kl"),
             opcd_steps=300,
-            rollouts=24,
-            replay_rows=8,
-            opcd_rate=5e-4,
+            rollouts=16,
+            replay_rows=6,
+            opcd_rate=1e-3,
         ),
         "quick": DemoPreset(
             "every step once in seconds; nothing is learned",
@@ -94,6 +96,7 @@ PRESETS: Mapping[str, DemoPreset] = MappingProxyType(
             text_rows=4,
             picture_rows=4,
             sft_rate=1e-3,
+            objective=Objective("forward-kl"),
             opcd_steps=2,
             rollouts=4,
             replay_rows=2,
@@ -183,13 +186,14 @@ class Demo:
 
     def distill(self) -> None:
         """Planning from pictures, from what the model itself knows of words."""
-        preset, objective = self.preset, Objective("reverse-kl")
+        preset = self.preset
         teacher = self.weights.frozen()
         replay = (Part(READERS, preset.replay_rows), Part((PERCEPTION,), preset.replay_rows))
 
         def step() -> dict[str, Tensor]:
             numbers = _sum(
-                trainer.distill("full", preset.rollouts, objective, teacher) for trainer in self.trainers
+                trainer.distill("full", preset.rollouts, preset.objective, teacher)
+                for trainer in self.trainers
             )
             for trainer in self.trainers:
                 trainer.learn(replay)

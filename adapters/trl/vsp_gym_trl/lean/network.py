@@ -68,7 +68,6 @@ class Network:
     ) -> None:
         text, vision = model.config.text_config, model.config.vision_config
         _check(text, vision, tied=model.config.tie_word_embeddings)
-        torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew, for 60 ms, at every length it meets
         self.device, self.dtype = torch.device(device), dtype
         self.side, self.cells = side, side * side
         self.weights = Weights(model, device, dtype)

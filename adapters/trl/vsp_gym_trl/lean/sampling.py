@@ -109,9 +109,8 @@ class Sampler:
         for table, source in zip((self._cos, self._sin), network.rope(self.places, at)):
             table[number].copy_(source)
         inputs = (group.prompts.ids.long(), group.prompts.lengths.to(network.device))
-        if group.patches is None:  # prompts of words differ in length from batch to batch
-            return work(*inputs)[0]
-        return self._recorder.run((number, at), work, *inputs, group.patches)[0]
+        seen = () if group.patches is None else (group.patches,)
+        return self._recorder.run((number, at), work, *inputs, *seen)[0]
 
     def _choose(self, logits: Tensor) -> None:
         """Take the next token of every reply; Gumbel noise makes the largest logit a sample."""

@@ -130,7 +130,8 @@ class Trainer:
         parts = [self._constant(prompt.head, len(rows)), boards.descriptions.pick(rows)]
         if view.shown:
             parts.append(boards.references.pick(rows))
-        return concatenate([*parts, self._constant(prompt.tail, len(rows))]), None
+        parts.append(self._constant(prompt.tail, len(rows)))
+        return concatenate(parts, self._longest_prompt(task, view)), None
 
     def _constant(self, ids: tuple[int, ...], count: int) -> Ragged:
         """The same tokens for every board."""
@@ -156,7 +157,8 @@ class Trainer:
             `int64[boards, tokens]`, and these tokens, -100 after a reply's end.
         """
         device, tokens = self.network.device, self.longest(task, view)
-        rows = concatenate([prompts, replies], self._length(task, view)).ids.long()
+        length = -(-(self._longest_prompt(task, view) + tokens) // _MULTIPLE) * _MULTIPLE
+        rows = concatenate([prompts, replies], length).ids.long()
         token = torch.arange(tokens)
         places = (prompts.lengths[:, None] - 1 + token).clamp(max=rows.shape[1] - 1)
         counted = (token < replies.lengths[:, None]).to(device, non_blocking=True)
@@ -164,18 +166,15 @@ class Trainer:
         labels[:, : replies.ids.shape[1]] = replies.ids.long()
         return rows, places.to(device, non_blocking=True), labels.masked_fill(~counted, -100)
 
-    def _length(self, task: TaskData, view: View) -> int:
-        """Tokens of the longest prompt and reply, rounded up."""
+    def _longest_prompt(self, task: TaskData, view: View) -> int:
+        """Tokens of the longest prompt, so that all batches have one shape."""
+        if view.sees:
+            return len(task.book.picture[view.mode].head)
         key = (task.book.task.name, view)
         if key not in self._lengths:
-            boards = task.boards
-            if view.sees:
-                longest = len(task.book.picture[view.mode].head)
-            else:
-                prompt = task.book.text[view.role, view.mode, view.shown]
-                told = boards.descriptions.lengths + (boards.references.lengths if view.shown else 0)
-                longest = len(prompt.head) + int(told.max()) + len(prompt.tail)
-            self._lengths[key] = -(-(longest + self.longest(task, view)) // _MULTIPLE) * _MULTIPLE
+            boards, prompt = task.boards, task.book.text[view.role, view.mode, view.shown]
+            told = boards.descriptions.lengths + (boards.references.lengths if view.shown else 0)
+            self._lengths[key] = len(prompt.head) + int(told.max()) + len(prompt.tail)
         return self._lengths[key]
 
     def logits(

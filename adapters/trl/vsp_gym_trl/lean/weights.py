@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from vsp_gym_trl.lean.graphs import Recorder
+
 Views = Mapping[str, Tensor]
 """Weights by the names that the transformers model gives them."""
 
@@ -135,6 +137,7 @@ class Optimizer:
             fused=weights.flat.is_cuda,
         )
         self._averages = torch.zeros_like(weights.flat[:start])
+        self._recorder = Recorder(weights.flat.device, [weights.flat, self._averages])
 
     @torch.no_grad()
     def step(self, factor: float) -> Tensor:
@@ -144,17 +147,23 @@ class Optimizer:
         norm = gradient.norm()
         gradient.mul_((self._clip / (norm + 1e-6)).clamp(max=1.0))
         if self._blocks:
-            self._averages.mul_(self.momentum).add_(gradient[: len(self._averages)])
-        for block in self._blocks:
-            ahead = block.of(gradient).add(block.of(self._averages), alpha=self.momentum)
-            size = self.update_size * math.sqrt(max(block.rows, block.cols))
-            block.of(weights.flat).add_(orthogonalize(ahead), alpha=-rate * size)
+            device_rate = torch.tensor(rate).to(gradient.device, non_blocking=True)
+            self._recorder.run("matrices", self._update_matrices, gradient, device_rate)
         self._other.grad = gradient[self._rest]
         self._adam.param_groups[0]["lr"] = rate
         self._adam.step()
         weights.used.copy_(weights.flat)
         weights.gradient.zero_()
         return norm
+
+    @torch.no_grad()
+    def _update_matrices(self, gradient: Tensor, rate: Tensor) -> list[Tensor]:
+        self._averages.mul_(self.momentum).add_(gradient[: len(self._averages)])
+        for block in self._blocks:
+            ahead = block.of(gradient).add(block.of(self._averages), alpha=self.momentum)
+            size = self.update_size * math.sqrt(max(block.rows, block.cols))
+            block.of(self._weights.flat).sub_(orthogonalize(ahead) * (rate * size))
+        return []
 
 
 def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:

@@ -6,6 +6,7 @@
 | `console` | lines that begin with `$ ` run in one folder; what they print must be what stands below |
 | `bash` | must follow `<!-- ci: NAME -->`; `.ci/run` executes it word for word |
 | `pycon` | doctest, in the namespace of the `python` blocks |
+| `yaml` | must describe a data set, for `vsp-gym generate --config` (where PyYAML is installed) |
 
 In printed output `...` stands for any text.
 """
@@ -22,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from vsp_gym.generation import read_config
 
 ROOT = Path(__file__).parents[2]
 FILES = ("README.md", "CONTRIBUTING.md")
@@ -113,6 +116,17 @@ def test_console_blocks(file: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES)
+def test_yaml_blocks(file: str, tmp_path: Path) -> None:
+    described = [block for block in blocks(file) if block.language == "yaml"]
+    if described:
+        pytest.importorskip("yaml")
+    for block in described:
+        path = tmp_path / "data.yaml"
+        path.write_text(block.text, encoding="utf-8")
+        assert read_config(path).requests, block
+
+
+@pytest.mark.parametrize("file", FILES)
 def test_every_block_is_checked(file: str) -> None:
     continuous_integration = (ROOT / ".ci/run").read_text(encoding="utf-8")
     for block in blocks(file):
@@ -124,7 +138,7 @@ def test_every_block_is_checked(file: str) -> None:
                 f".ci/run does not run {block}"
             )
         else:
-            assert block.language in ("python", "pycon", "console", *NOT_EXECUTED), (
+            assert block.language in ("python", "pycon", "console", "yaml", *NOT_EXECUTED), (
                 f"{block}: {block.language!r}"
             )
 

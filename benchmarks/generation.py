@@ -18,7 +18,7 @@ from vsp_gym.envs import get_task
 from vsp_gym.envs.base import DIFFICULTIES
 from vsp_gym.errors import VSPGymError
 from vsp_gym.generation import Part, Request, generate
-from vsp_gym.generation.capacity import list_boards
+from vsp_gym.generation.capacity import list_boards, listed_arena
 from vsp_gym.generation.plan import choose_listed
 
 BOARDS = {"frozen_lake": 3000, "maze": 9000, "mini_behaviour": 4500}
@@ -49,6 +49,7 @@ def our_work(name: str, scratch: str) -> Callable[[], int]:
 
     def work() -> int:
         list_boards.cache_clear()  # what a new process has to do is measured every time
+        listed_arena.cache_clear()
         choose_listed.cache_clear()
         generate(request, tempfile.mkdtemp(dir=scratch))
         return request.count

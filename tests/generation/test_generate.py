@@ -347,7 +347,8 @@ def test_a_space_that_is_smaller_than_it_looks(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(InfeasibleError, match=r"known to exist are at least \d+ \(birthday test"):
         generate(request, tmp_path)
     assert not list(tmp_path.iterdir())
-    monkeypatch.setattr(plan, "birthday_bound", lambda *_: Capacity(1000, False, "a wrong guess"))
+    monkeypatch.setattr(plan, "birthday_bounds", lambda *_: {None: Capacity(1000, False, "a wrong guess")})
+    plan._known_to_exist.cache_clear()
     monkeypatch.setattr(units, "STALL", 50)
     with pytest.raises(VSPGymError, match=r"gave \d+ boards and then no new one in 50 tries|in 100000 tries"):
         generate(request, tmp_path)

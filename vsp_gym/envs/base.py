@@ -123,6 +123,21 @@ class Generator(Generic[LayoutT, StateT]):
         layout = self.form.decode(Board(size, size, ground, target, starts[0]))
         return Solution(self.rules, layout, [self.state(cells[start]) for start in starts])
 
+    def draw_arena(
+        self, rng: np.random.Generator, size: int, among: Callable[[bytes], Sequence[int]] | None = None
+    ) -> tuple[Solution[LayoutT, StateT], list[int]] | None:
+        """A random `arena` and the cells of its starts, in order; None if the ground has no room for one.
+
+        Args: as for `draw`.
+        """
+        ground = self.ground(rng, size)
+        sites = self.sites(ground)
+        targets = sites if among is None else among(ground)
+        if not targets or len(sites) < 2:
+            return None
+        target = targets[int(rng.random() * len(targets))]
+        return self.arena(size, ground, target), [cell for cell in sites if cell != target]
+
     def draw(
         self,
         rng: np.random.Generator,
@@ -147,17 +162,13 @@ class Generator(Generic[LayoutT, StateT]):
         """
         shortest, longest = self.length_range(size, difficulty)
         for _ in range(self.max_tries):
-            ground = self.ground(rng, size)
-            sites = self.sites(ground)
-            targets = sites if among is None else among(ground)
-            if not targets or len(sites) < 2:
+            found = self.draw_arena(rng, size, among)
+            if found is None:
                 continue
-            target = targets[int(rng.random() * len(targets))]
-            arena = self.arena(size, ground, target)
-            starts = arena.starts_within(shortest, longest)
-            if starts:
-                number = starts[int(rng.random() * len(starts))]
-                start = [cell for cell in sites if cell != target][number]
+            arena, starts = found
+            numbers = arena.starts_within(shortest, longest)
+            if numbers:
+                start = starts[numbers[int(rng.random() * len(numbers))]]
                 return arena.restarted(self.form.with_start(arena.layout, start))
         raise VSPGymError(
             f"no board of size {size} with difficulty {difficulty!r} in {self.max_tries} tries; "

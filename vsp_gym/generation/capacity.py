@@ -23,6 +23,7 @@ from vsp_gym.envs.base import Difficulty, Generator, PlanningTask
 from vsp_gym.envs.env import check_difficulty
 from vsp_gym.errors import VSPGymError
 from vsp_gym.generation.request import ALL, FRACTIONS, Range, make_generator, split_range
+from vsp_gym.planning import Solution
 from vsp_gym.symmetry import Board, Orbits, board_key
 
 LISTED = 60_000
@@ -143,6 +144,12 @@ def list_boards(name: str, generator: Generator[Any, Any], size: int) -> tuple[L
     return tuple(board for ground in kept for board in _boards_of(name, generator, size, ground))
 
 
+@lru_cache(maxsize=1024)
+def listed_arena(generator: Generator[Any, Any], size: int, ground: bytes, target: int) -> Solution[Any, Any]:
+    """The generator's arena. Spaces are listed first and boards made from them afterwards."""
+    return generator.arena(size, ground, target)
+
+
 def _boards_of(name: str, generator: Generator[Any, Any], size: int, ground: bytes) -> list[ListedBoard]:
     orbits = Orbits(name, generator.form, size, size, ground)
     positions = orbits.positions()
@@ -150,7 +157,7 @@ def _boards_of(name: str, generator: Generator[Any, Any], size: int, ground: byt
     sites = generator.sites(ground)
     boards = []
     for target in sites:
-        arena = generator.arena(size, ground, target)
+        arena = listed_arena(generator, size, ground, target)
         starts = [cell for cell in sites if cell != target]
         for number in arena.starts_within(1, 1 << 30):
             board = Board(size, size, ground, target, starts[number])
@@ -181,40 +188,100 @@ def birthday_bound(
     If the bound is lower than `wanted`, up to eight times as many boards are drawn before it stands.
     Boards whose orbit keys are in `exclude` do not count.
     """
-    log = -math.log(CONFIDENCE)
-    draws = DRAWS if wanted is None else max(FEWEST, math.isqrt(math.ceil(2 * log * wanted / SPARE)) + 2)
-    most = draws << DOUBLINGS
+    return birthday_bounds(name, generator, size, {difficulty: wanted}, where, exclude)[difficulty]
+
+
+def birthday_bounds(
+    name: str,
+    generator: Generator[Any, Any],
+    size: int,
+    wanted: Mapping[Difficulty | None, int | None],
+    where: Range,
+    exclude: frozenset[str] = frozenset(),
+) -> dict[Difficulty | None, Capacity]:
+    """`birthday_bound` of several difficulties: each solved board gives one a start for each of them."""
     rng = np.random.default_rng([size, 1])
     among = TargetsIn(name, generator, size, where)
-    seen: Counter[str] = Counter()
-    pairs = drawn = 0
-    tries = 0
-    while True:
-        while drawn < draws:
-            tries += 1
-            try:
-                solution = generator.draw(rng, size, difficulty, among)
-            except VSPGymError:
-                return Capacity(0, False, f"no such board in {generator.max_tries:,} tries")
-            board = generator.form.encode(solution.layout)
-            if exclude and among.orbits.key(board.target, board.start) in exclude:
-                if tries > EXCLUDED * draws:
-                    return Capacity(len(seen), False, f"{tries:,} boards drawn, nearly all excluded")
+    tests = {
+        difficulty: _BirthdayTest(generator.length_range(size, difficulty), number, generator.max_tries)
+        for difficulty, number in wanted.items()
+    }
+    going_on = list(tests.values())
+    while going_on:
+        found = generator.draw_arena(rng, size, among)
+        for test in going_on:
+            numbers = [] if found is None else found[0].starts_within(*test.lengths)
+            if found is None or not numbers:
+                test.miss()
                 continue
-            key = board_key(name, board)
-            pairs += seen[key]
-            seen[key] += 1
-            drawn += 1
+            arena, starts = found
+            board = generator.form.encode(arena.layout)
+            board = board._replace(start=starts[numbers[int(rng.random() * len(numbers))]])
+            excluded = bool(exclude) and among.orbits.key(board.target, board.start) in exclude
+            test.take(board, excluded)
+        going_on = [test for test in going_on if not test.is_over]
+    return {difficulty: test.capacity for difficulty, test in tests.items()}
+
+
+class _BirthdayTest:
+    """Counts the equal pairs among boards of one bucket until there are enough boards.
+
+    Args:
+        lengths: the shortest and the longest optimal length of the bucket.
+        wanted: number of boards that the bound should show if it can.
+        patience: how many candidates in a row may have no board of the bucket.
+    """
+
+    _LOG = -math.log(CONFIDENCE)
+
+    def __init__(self, lengths: tuple[int, int], wanted: int | None, patience: int) -> None:
+        self.lengths = lengths
+        self._wanted, self._patience = wanted, patience
+        needed = 0 if wanted is None else math.isqrt(math.ceil(2 * self._LOG * wanted / SPARE)) + 2
+        self._draws = DRAWS if wanted is None else max(FEWEST, needed)
+        self._most = self._draws << DOUBLINGS
+        self._seen: Counter[Board] = Counter()
+        self._pairs = self._drawn = self._excluded = self._misses = 0
+        self.capacity: Capacity
+        """What came out, when the test is over."""
+        self.is_over = False
+
+    def miss(self) -> None:
+        """Count a candidate that has no board of the bucket."""
+        self._misses += 1
+        if self._misses >= self._patience:
+            self._end(Capacity(0, False, f"no such board in {self._patience:,} tries"))
+
+    def take(self, board: Board, excluded: bool) -> None:
+        """Count a board."""
+        self._misses = 0
+        if excluded:
+            self._excluded += 1
+            tries = self._drawn + self._excluded
+            if tries > EXCLUDED * self._draws:
+                self._end(Capacity(len(self._seen), False, f"{tries:,} boards drawn, nearly all excluded"))
+            return
+        self._pairs += self._seen[board]
+        self._seen[board] += 1
+        self._drawn += 1
+        if self._drawn == self._draws:
+            self._conclude()
+
+    def _conclude(self) -> None:
+        """Find the bound; if it is too low for what is wanted, go on with as many boards again."""
+        log, pairs, drawn = self._LOG, self._pairs, self._drawn
         # A Poisson number with this mean is `pairs` or less once in 1 / CONFIDENCE times (Chernoff).
         mean = pairs + log + math.sqrt(log * log + 2 * log * pairs) if pairs else log
-        bound = max(len(seen), int(drawn * (drawn - 1) / 2 / mean))
-        count = int(bound * SPARE)
-        if wanted is None or count >= wanted or draws >= most:
-            break
-        draws *= 2
-    return Capacity(
-        count, False, f"birthday test: {pairs:,} equal pairs among {drawn:,} boards drawn at random"
-    )
+        count = int(max(len(self._seen), int(drawn * (drawn - 1) / 2 / mean)) * SPARE)
+        if self._wanted is not None and count < self._wanted and self._draws < self._most:
+            self._draws *= 2
+            return
+        method = f"birthday test: {pairs:,} equal pairs among {drawn:,} boards drawn at random"
+        self._end(Capacity(count, False, method))
+
+    def _end(self, capacity: Capacity) -> None:
+        self.capacity = capacity
+        self.is_over = True
 
 
 class TargetsIn:

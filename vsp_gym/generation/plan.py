@@ -22,7 +22,7 @@ from vsp_gym.generation.capacity import (
     Capacity,
     InfeasibleError,
     ListedBoard,
-    birthday_bound,
+    birthday_bounds,
     list_boards,
 )
 from vsp_gym.generation.request import SLICES, Part, Request
@@ -263,23 +263,30 @@ def _pick(boards: Sequence[ListedBoard], count: int, seed: int) -> tuple[ListedB
 
 def _check_drawn(request: Request, bucket: Bucket, buckets: Sequence[Bucket]) -> Capacity:
     """Check that there are enough boards for a bucket and those that draw from the same space."""
-    part = request.parts[bucket.part]
+    alike = [other for other in buckets if (other.part, other.size) == (bucket.part, bucket.size)]
+    wanted = {other.difficulty: _wanted(request, other, buckets) for other in alike}
+    available = _known_to_exist(request, bucket.part, bucket.size, tuple(wanted.items()))[bucket.difficulty]
+    if wanted[bucket.difficulty] > available.count:
+        raise _refuse(request, bucket._replace(quota=wanted[bucket.difficulty]), available)
+    return available
+
+
+def _wanted(request: Request, bucket: Bucket, buckets: Sequence[Bucket]) -> int:
+    """Boards asked for that could be in a bucket: also those of parts that differ by options only."""
+    task = request.parts[bucket.part].task
     rivals = [
         other.quota
         for other in buckets
-        if (request.parts[other.part].task, other.size) == (part.task, bucket.size)
+        if (request.parts[other.part].task, other.size) == (task, bucket.size)
         and (other.difficulty == bucket.difficulty or None in (other.difficulty, bucket.difficulty))
     ]
-    wanted = max(1, sum(rivals))
-    available = birthday_bound(
-        part.task,
-        part.generator,
-        bucket.size,
-        bucket.difficulty,
-        request.range,
-        wanted,
-        request.exclude,
-    )
-    if wanted > available.count:
-        raise _refuse(request, bucket._replace(quota=wanted), available)
-    return available
+    return max(1, sum(rivals))
+
+
+@lru_cache(maxsize=1)  # for the buckets of a part and size, which follow each other
+def _known_to_exist(
+    request: Request, part: int, size: int, wanted: tuple[tuple[Difficulty | None, int], ...]
+) -> dict[Difficulty | None, Capacity]:
+    """Lower bounds for the buckets of a part and size."""
+    of = request.parts[part]
+    return birthday_bounds(of.task, of.generator, size, dict(wanted), request.range, request.exclude)

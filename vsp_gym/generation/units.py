@@ -18,7 +18,7 @@ import numpy as np
 
 from vsp_gym.envs import get_task
 from vsp_gym.errors import FormatError
-from vsp_gym.generation.capacity import InfeasibleError, ListedBoard, TargetsIn
+from vsp_gym.generation.capacity import InfeasibleError, ListedBoard, TargetsIn, listed_arena
 from vsp_gym.generation.plan import Lane, Unit, choose_listed, describe_bucket, lane_label
 from vsp_gym.generation.request import Request
 from vsp_gym.planning import Solution
@@ -48,11 +48,10 @@ def make_unit(request: Request, unit: Unit) -> Iterator[tuple[Lane, Record]]:
     """
     seen: set[str] = set()
     listed = choose_listed(request, unit.task, unit.size)
-    arenas: Arenas = {}
     for lane in sorted(unit.lanes, key=lambda lane: lane.bucket not in listed):  # listed ones first
         if lane.bucket in listed:
             boards = listed[lane.bucket].slices[unit.slice]
-            solutions = _solve_listed(request, unit, lane, boards, arenas)
+            solutions = _solve_listed(request, unit, lane, boards)
             seen.update(board.key for board in boards)
         else:
             solutions = _draw(request, unit, lane, seen)
@@ -63,20 +62,13 @@ def make_unit(request: Request, unit: Unit) -> Iterator[tuple[Lane, Record]]:
             number += len(batch)
 
 
-Arenas = dict[tuple[int, bytes, int], Solution[Any, Any]]
-"""Solved boards without a start, by part, ground and target."""
-
-
 def _solve_listed(
-    request: Request, unit: Unit, lane: Lane, boards: Sequence[ListedBoard], arenas: Arenas
+    request: Request, unit: Unit, lane: Lane, boards: Sequence[ListedBoard]
 ) -> Iterator[tuple[Solution[Any, Any], str]]:
     """The solutions of listed boards, in their order; boards that differ by their start share the work."""
     generator = request.parts[lane.part].generator
     for board, _, _, orbit, _, _ in boards:
-        arena = (lane.part, board.ground, board.target)
-        if arena not in arenas:
-            arenas[arena] = generator.arena(unit.size, board.ground, board.target)
-        solution = arenas[arena]
+        solution = listed_arena(generator, unit.size, board.ground, board.target)
         yield solution.restarted(generator.form.with_start(solution.layout, board.start)), orbit
 
 

@@ -19,7 +19,7 @@ def invoke(*args: str, data: str | bytes = "", **options) -> Result:
     return result
 
 
-COMMAND = (sys.executable, "-c", "from vsp_gym.cli import main; main()")
+COMMAND = (sys.executable, "-m", "vsp_gym")
 
 
 def spawn(*args: str, **options) -> subprocess.CompletedProcess:

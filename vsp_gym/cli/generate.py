@@ -69,6 +69,18 @@ class _ShardType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # ge
         return int(number), int(count)
 
 
+_CONFIG_HELP = """
+
+\b
+A file for --config; it may also have seed, fractions, theme, image_size,
+images, format and exclude:
+  splits: {train: 1000, test: 100}
+  parts:
+    - {task: frozen-lake, sizes: 3-8}
+    - {task: maze, sizes: [4, 6], difficulty: [hard], options: {loops: 0.1}}
+"""
+
+
 @click.command(
     epilog=examples(
         "vsp-gym generate --task maze --sizes 3-6 --count 1000 --split train --out data",
@@ -76,6 +88,7 @@ class _ShardType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # ge
         "vsp-gym generate --task maze --sizes 8 --count 500 --set loops=0.2 --split test --out loops",
         "vsp-gym generate --config data.yaml --out data",
     )
+    + _CONFIG_HELP
 )
 @click.option(
     "--out",

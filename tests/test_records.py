@@ -184,6 +184,9 @@ def change(**values: Any) -> Callable[[dict[str, Any]], None]:
         (change(image_path="\0"), "image_path"),
         (change(image_size=32), "image_size is 32, but the picture is 64x64"),
         (change(image_size=128), "image_size is 128, but the picture is 64x64"),
+        (change(image_size=1 << 40), "image_path 'images/1.png': image_size is 1099511627776, but"),
+        (change(seed=1 << 63), "seed must be at most 9223372036854775807"),
+        (change(image_path="train.jsonl"), "image_path 'train.jsonl': the picture is no PNG"),
     ],
 )
 def test_a_wrong_record_is_named(tmp_path: Path, damage: Callable[[Any], None], message: str) -> None:
@@ -200,6 +203,23 @@ def test_a_wrong_record_is_named(tmp_path: Path, damage: Callable[[Any], None], 
     assert next(found).id == "lake-0"
     with pytest.raises(FormatError, match=rf"train\.jsonl, line 2: .*({message})"):
         next(found)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (change(task="lake"), "task: unknown task 'lake'"),
+        (change(layout={"rows": 3}), "layout: a FrozenLake layout lacks cols"),
+    ],
+)
+def test_a_record_without_a_board_is_named_without_verification(
+    tmp_path: Path, damage: Callable[[Any], None], message: str
+) -> None:
+    record = sample().to_dict()
+    damage(record)
+    (tmp_path / "train.jsonl").write_text(json.dumps(record))
+    with pytest.raises(FormatError, match=rf"train\.jsonl, line 1: {message}"):
+        next(read_samples(tmp_path, images=False, verify=False))
 
 
 def test_a_large_picture_is_refused_before_it_is_decoded(tmp_path: Path) -> None:

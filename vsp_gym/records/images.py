@@ -65,6 +65,7 @@ def read_image(folder: Path, path: str, image_size: int | None) -> bytes:
             of the size stated.
     """
     file = folder / check_path(path)
+    limit = max_bytes(MAX_PIXELS if image_size is None else min(image_size, MAX_PIXELS))
     try:
         real = file.resolve(strict=True)
         if not real.is_relative_to(folder.resolve()):
@@ -72,11 +73,13 @@ def read_image(folder: Path, path: str, image_size: int | None) -> bytes:
         if not stat.S_ISREG(os.stat(real).st_mode):  # opening a pipe would wait for ever
             raise FormatError(f"image_path {path!r:.200} is no regular file")
         with real.open("rb") as stream:
-            limit = max_bytes(MAX_PIXELS if image_size is None else image_size)
             data = stream.read(limit + 1)
     except FormatError:
         raise
     except (OSError, ValueError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise FormatError(f"image_path {path!r:.200} cannot be read: {reason}") from None
-    return check_image(data, image_size)
+    try:
+        return check_image(data, image_size)
+    except FormatError as error:
+        raise FormatError(f"image_path {path!r:.200}: {error}") from None

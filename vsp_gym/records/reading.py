@@ -33,7 +33,7 @@ def read_samples(
         path: a data set's folder, a `.jsonl` or `.parquet` file in it, or a folder of MGSD's.
         images: whether `Sample.image` is filled from the picture's file (if there is one).
         verify: whether everything that follows from a board is computed again and compared; without it,
-            reading is several times as fast and only types, ranges and pictures are checked.
+            reading is several times as fast and only types, ranges, layouts and pictures are checked.
 
     Raises:
         FormatError: at the first record that is wrong, naming file, row and field; at once if `path` holds
@@ -138,7 +138,10 @@ def _from_row(row: dict[str, Any], images: bool, verify: bool) -> Sample:
         raise FormatError("image must have its PNG in bytes")
     sample = Sample.from_dict(row, image=data if images else None, verify=verify)
     if data is not None:
-        check_image(data, sample.image_size)
+        try:
+            check_image(data, sample.image_size)
+        except FormatError as error:
+            raise FormatError(f"image: {error}") from None
     elif sample.image_path is not None:
         raise FormatError("image is missing, but there is an image_path")
     return sample

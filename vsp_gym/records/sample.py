@@ -24,6 +24,9 @@ SCHEMA_VERSION = 1
 SPLITS = ("train", "validation", "test")
 """The parts of a data set."""
 
+MAX_INT = (1 << 63) - 1
+"""Largest number in a field, so that every format can store it; `optimal_plans` has no limit."""
+
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 _HEX_KEY = re.compile(r"[0-9a-f]{32}")
 
@@ -95,14 +98,16 @@ class Sample:
             data: what `to_dict` gave.
             image: the picture as PNG.
             verify: whether everything that follows from the board is computed again and compared (with
-                the oracle, so it takes as long as making the record). If not, only types and ranges are.
+                the oracle, so it takes as long as making the record). If not, only types and ranges are,
+                and that there is such a board.
 
         Raises:
             FormatError: naming the field that is missing, unknown or wrong.
         """
         sample = cls(**_checked(data), image=image)
+        task, layout = _board(sample)
         if verify:
-            _verify(sample)
+            _verify(sample, task, layout)
         return sample
 
 
@@ -202,8 +207,8 @@ def _checked(data: object) -> dict[str, Any]:
         value = data[name]
         if not isinstance(value, types) or isinstance(value, bool):
             raise FormatError(f"{name} must be of type {types[0].__name__}, not {value!r:.80}")
-        if isinstance(value, (int, float)) and not (math.isfinite(value) and value >= 0):
-            raise FormatError(f"{name} must not be negative, not {value!r:.80}")
+        if isinstance(value, (int, float)):
+            _check_number(name, value)
     if not _ID.fullmatch(data["id"]):
         raise FormatError(f"id must be letters, digits and any of _.- (at most 200), not {data['id']!r:.80}")
     for name, allowed in (("split", SPLITS), ("difficulty", DIFFICULTIES)):
@@ -215,9 +220,15 @@ def _checked(data: object) -> dict[str, Any]:
     return data
 
 
-def _verify(sample: Sample) -> None:
+def _check_number(name: str, value: float) -> None:
+    if not (math.isfinite(value) and value >= 0):
+        raise FormatError(f"{name} must not be negative, not {value!r:.80}")
+    if isinstance(value, int) and value > MAX_INT and name != "optimal_plans":
+        raise FormatError(f"{name} must be at most {MAX_INT}, not {value!r:.80}")
+
+
+def _verify(sample: Sample, task: PlanningTask[Any, Any], layout: Layout) -> None:
     """Compute again what follows from the board, and compare; raises `FormatError` naming the field."""
-    task, layout = _board(sample)
     same = {name: getattr(sample, name) for name in _GIVEN}
     try:
         expected = make_sample(task, Solution(task, layout), **same)

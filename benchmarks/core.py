@@ -14,6 +14,7 @@ from typing import Any
 import click
 import gymnasium as gym
 import numpy as np
+from PIL import Image
 
 from benchmarks.harness import Measurement, publish, rates
 from vsp_gym import TASKS, FrozenLakeLayout, PlanningEnv, VectorPlanningEnv, render_batch
@@ -139,13 +140,16 @@ def _mgsd_renderers(folder: Path) -> tuple[ModuleType, ModuleType, ModuleType]:
 
 
 def _mgsd_draw(folder: Path, name: str, layouts: list[Any]) -> Callable[[], int]:
-    """MGSD's way to draw the same boards as arrays."""
+    """MGSD's way to draw the same boards as arrays (its lakes are drawn larger and then reduced)."""
     lake, maze, mini = _mgsd_renderers(folder)
     rows = [layout.to_rows() for layout in layouts] if name == "frozen_lake" else []
     grids = [_mgsd_grid(layout) for layout in layouts] if name == "maze" else []
     draws: dict[str, Callable[[], list[Any]]] = {
         "frozen_lake": lambda: [
-            lake.render_desc_to_image(desc, cell_size=FRAME_SIZE // len(desc)) for desc in rows
+            lake.render_desc_to_image(desc, cell_size=min(64, 512 // len(desc))).resize(
+                (FRAME_SIZE, FRAME_SIZE), resample=Image.Resampling.LANCZOS
+            )
+            for desc in rows
         ],
         "maze": lambda: [
             maze.render_maze(grid, layout.start, layout.goal, FRAME_SIZE)

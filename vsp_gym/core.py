@@ -215,6 +215,8 @@ def check_action(task: AnyTask, action: object) -> Action:
         UnknownNameError: for a name that is no action of the task.
         VSPGymError: for a number out of range or another type.
     """
+    if type(action) is Action and action in task.actions:
+        return action
     if isinstance(action, str):
         for candidate in task.actions:
             if candidate.name == action.upper():

@@ -6,7 +6,7 @@ module's functions are shorthands that share a cache of recent solutions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Generic, cast
@@ -88,8 +88,9 @@ class Solution(Generic[LayoutT, StateT]):
         self._explore()
 
     def _explore(self) -> None:
-        states, index, look = self.states, self.index, _lookout(self.task, self.layout)
-        count = len(self.task.actions)
+        task, layout, states, index = self.task, self.layout, self.states, self.index
+        outlook, count = task.outlook, len(task.actions)
+        known = _known_prospects(task, layout.rows, layout.cols)
         final: set[int] = set()
         goals: list[int] = []
         predecessors: list[list[int]] = [[] for _ in states]
@@ -98,7 +99,13 @@ class Solution(Generic[LayoutT, StateT]):
                 self.transitions.append(())
                 self.successors.append([])
                 continue
-            outcomes, moves = look(state)
+            seen = outlook(layout, state)
+            prospect = known.get((state, seen))
+            if prospect is None:
+                prospect = _prospect(task, layout, state)
+                if seen is not None and len(known) < REMEMBERED:
+                    known[state, seen] = prospect
+            outcomes, moves = prospect
             row = [s] * count  # a violation leaves the state as it was
             for action, after, reward in moves:
                 t = index.get(after)
@@ -225,22 +232,6 @@ Prospect = tuple[tuple[Transition, ...], Moves]
 
 REMEMBERED = 1 << 14
 """Prospects that are kept for each task and shape of boards."""
-
-
-def _lookout(task: Task[LayoutT, StateT], layout: LayoutT) -> Callable[[StateT], Prospect]:
-    """What gives the prospect of any state of a layout; equal ones are asked of the rules only once."""
-    known, outlook = _known_prospects(task, layout.rows, layout.cols), task.outlook
-
-    def look(state: StateT) -> Prospect:
-        seen = outlook(layout, state)
-        prospect = known.get((state, seen))
-        if prospect is None:
-            prospect = _prospect(task, layout, state)
-            if seen is not None and len(known) < REMEMBERED:
-                known[state, seen] = prospect
-        return prospect
-
-    return look
 
 
 @lru_cache(maxsize=32)

@@ -58,7 +58,7 @@ def format_plan(plan: Iterable[object], task: AnyTask) -> str:
     """
     require_task(task)
     separator = "" if set(task.actions) <= set(MOVES) else ","
-    return separator.join(SHORT[action] for action in check_plan(task, plan))
+    return separator.join([SHORT[action] for action in check_plan(task, plan)])
 
 
 def parse_plan(text: str, task: AnyTask, *, mode: ParseMode = "lenient") -> ParsedPlan:

@@ -12,7 +12,7 @@ import os
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -25,9 +25,9 @@ from vsp_gym.planning import Solution
 from vsp_gym.records.sample import make_sample
 from vsp_gym.records.writing import Record
 from vsp_gym.render import render_pngs
-from vsp_gym.symmetry import board_key
+from vsp_gym.symmetry import Board, board_key
 
-BATCH = 16
+BATCH = 32
 """Pictures drawn at a time."""
 
 STALL = 10_000
@@ -51,31 +51,37 @@ def make_unit(request: Request, unit: Unit) -> Iterator[tuple[Lane, Record]]:
     for lane in sorted(unit.lanes, key=lambda lane: lane.bucket not in listed):  # listed ones first
         if lane.bucket in listed:
             boards = listed[lane.bucket].slices[unit.slice]
-            solutions = _solve_listed(request, unit, lane, boards)
+            drawn = _solve_listed(request, unit, lane, boards)
             seen.update(board.key for board in boards)
         else:
-            solutions = _draw(request, unit, lane, seen)
+            drawn = _draw(request, unit, lane, seen)
         number = 0
-        while batch := list(itertools.islice(solutions, BATCH)):
+        while batch := list(itertools.islice(drawn, BATCH)):
             for record in _records(request, unit, lane, batch, number):
                 yield lane, record
             number += len(batch)
 
 
-def _solve_listed(
-    request: Request, unit: Unit, lane: Lane, boards: Sequence[ListedBoard]
-) -> Iterator[tuple[Solution[Any, Any], str]]:
-    """The solutions of listed boards, in their order; boards that differ by their start share the work."""
+class Drawn(NamedTuple):
+    """A solved board and its keys."""
+
+    solution: Solution[Any, Any]
+    board: Board
+    key: str
+    orbit: str
+
+
+def _solve_listed(request: Request, unit: Unit, lane: Lane, boards: Sequence[ListedBoard]) -> Iterator[Drawn]:
+    """Listed boards with solutions, in their order; boards that differ by their start share the work."""
     generator = request.parts[lane.part].generator
-    for board, _, _, orbit, _, _ in boards:
+    for board, _, key, orbit, _, _ in boards:
         solution = listed_arena(generator, unit.size, board.ground, board.target)
-        yield solution.restarted(generator.form.with_start(solution.layout, board.start)), orbit
+        layout = generator.form.with_start(solution.layout, board.start)
+        yield Drawn(solution.restarted(layout), board, key, orbit)
 
 
-def _draw(
-    request: Request, unit: Unit, lane: Lane, seen: set[str]
-) -> Iterator[tuple[Solution[Any, Any], str]]:
-    """Solutions of boards drawn at random that are not in `seen`, which grows."""
+def _draw(request: Request, unit: Unit, lane: Lane, seen: set[str]) -> Iterator[Drawn]:
+    """Boards drawn at random that are not in `seen`, which grows."""
     part = request.parts[lane.part]
     generator = part.generator
     stream = hashlib.blake2b(f"{lane.name} {part.to_dict()['options']}".encode(), digest_size=16).digest()
@@ -99,31 +105,33 @@ def _draw(
         stalled = 0
         made += 1
         seen.add(key)
-        yield solution, orbit
+        yield Drawn(solution, board, key, orbit)
 
 
 def _records(
-    request: Request, unit: Unit, lane: Lane, batch: Sequence[tuple[Solution[Any, Any], str]], first: int
+    request: Request, unit: Unit, lane: Lane, batch: Sequence[Drawn], first: int
 ) -> Iterator[Record]:
-    """The records of solved boards with their orbit keys; `first` is the first one's number in the lane."""
+    """The records of solved boards; `first` is the first one's number in the lane."""
     task = get_task(unit.task)
     images: Sequence[bytes | None] = [None] * len(batch)
     if request.image_size is not None:
-        layouts = [solution.layout for solution, _ in batch]
+        layouts = [drawn.solution.layout for drawn in batch]
         images = render_pngs(task, layouts, size=request.image_size, theme=request.theme)
     label = lane_label(unit.task, unit.size, lane.difficulty, request.split, unit.slice)
     theme = None if request.image_size is None else request.theme
-    for number, ((solution, orbit), image) in enumerate(zip(batch, images), start=first):
+    for number, (drawn, image) in enumerate(zip(batch, images), start=first):
         name = f"{label}-{lane.first + number:06d}"
         path = None if image is None else f"images/{request.split}-{unit.slice:02d}/{name}.png"
         sample = make_sample(
             task,
-            solution,
+            drawn.solution,
             id=name,
             split=request.split,
             seed=request.seed,
             index=unit.index(lane, number),
-            orbit=orbit,
+            board=drawn.board,
+            key=drawn.key,
+            orbit=drawn.orbit,
             theme=theme,
             image_size=request.image_size,
             image_path=path,

@@ -16,7 +16,7 @@ from vsp_gym.envs.base import DIFFICULTIES, PlanningTask
 from vsp_gym.errors import FormatError, LayoutError, UnknownNameError, VSPGymError
 from vsp_gym.planning import Solution
 from vsp_gym.plans import format_plan
-from vsp_gym.symmetry import board_key, orbit_key
+from vsp_gym.symmetry import Board, board_key, orbit_key
 
 SCHEMA_VERSION = 1
 """Version of the record; raised whenever a field changes its meaning."""
@@ -84,7 +84,8 @@ class Sample:
 
     def to_dict(self) -> dict[str, Any]:
         """All fields but `image`, as JSON types and in the order of this class."""
-        return {name: getattr(self, name) for name in FIELDS}
+        values = self.__dict__
+        return {name: values[name] for name in FIELDS}
 
     def to_json(self) -> bytes:
         """The record as one line of JSON, with its newline."""
@@ -125,6 +126,8 @@ def make_sample(
     split: str,
     seed: int,
     index: int,
+    board: Board | None = None,
+    key: str | None = None,
     orbit: str | None = None,
     theme: str | None = None,
     image_size: int | None = None,
@@ -136,7 +139,7 @@ def make_sample(
     Args:
         task: the task.
         solution: the board and its oracle.
-        orbit: the orbit key, if it is known already.
+        board, key, orbit: the board as bytes and its keys, if they are known already.
         id, split, seed, index, theme, image_size, image_path, image: the fields of `Sample`.
 
     Raises:
@@ -146,7 +149,8 @@ def make_sample(
     plan = solution.plan()
     if plan is None:
         raise VSPGymError("the board has no solution")
-    board = task.generator.form.encode(layout)
+    if board is None:
+        board = task.generator.form.encode(layout)
     size = max(layout.rows, layout.cols)
     return Sample(
         id=id,
@@ -161,7 +165,7 @@ def make_sample(
         turns=count_turns(plan),
         detour=round(len(plan) / task.generator.straight_length(layout), 4),
         difficulty=task.generator.difficulty(size, len(plan)),
-        key=board_key(task.name, board),
+        key=key or board_key(task.name, board),
         orbit=orbit or orbit_key(task.name, task.generator.form, board),
         seed=seed,
         index=index,

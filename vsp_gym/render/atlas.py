@@ -25,6 +25,9 @@ CACHED_SHEETS = 16
 CACHED_PALETTES = 8
 """Palettes whose tiles each of these keeps."""
 
+REMEMBERED_PALETTES = 256
+"""Palettes that each of these remembers for boards whose tiles have the same colours."""
+
 BOARD_BLOCK = 8
 """Boards assembled at a time when cells differ in width: their pixels stay in the processor's cache."""
 
@@ -259,12 +262,19 @@ class Sheet:
         self._grid = grid
         self.rgb = Atlas(grid, 3, self._paint)
         self._colors: dict[int, frozenset[int]] = {}
+        self._palettes: dict[frozenset[frozenset[int]], tuple[int, ...]] = {}
         self._indexed: OrderedDict[tuple[int, ...], Atlas] = OrderedDict()
         self._lock = Lock()
 
     def palette(self, tiles: npt.NDArray[np.uint16]) -> tuple[int, ...]:
         """The colours `0xRRGGBB` of `tiles`, ascending: a function of the tiles alone."""
-        return tuple(sorted(frozenset().union(*map(self._colors_of, set(tiles.ravel().tolist())))))
+        colors = frozenset(map(self._colors_of, set(tiles.ravel().tolist())))
+        palette = self._palettes.get(colors)
+        if palette is None:
+            palette = tuple(sorted(frozenset().union(*colors)))
+            if len(self._palettes) < REMEMBERED_PALETTES:
+                self._palettes[colors] = palette
+        return palette
 
     def indexed(self, palette: tuple[int, ...]) -> Atlas:
         """The tiles as positions in `palette`, which has at most 256 colours and all of the tiles'."""

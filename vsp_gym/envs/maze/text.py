@@ -63,7 +63,8 @@ def _layout_parts(layout: MazeLayout) -> tuple[str, str, str, str]:
     grid, tail = [], [_OPEN_LEGEND]
     for r, masks in enumerate(layout.walls):
         grid += [*[_ABOVE[mask] for mask in masks], "+\n", *[_INSIDE[mask] for mask in masks], "|\n"]
-        tail += ["; ".join([f"({r}, {c}) {_OPEN[mask]}" for c, mask in enumerate(masks)]), "\n"]
+        names = _names(r, len(masks))
+        tail += ["; ".join([name + _OPEN[mask] for name, mask in zip(names, masks)]), "\n"]
     grid.append("+---" * layout.cols + "+\n")
     drawing = "".join(grid)
     for cell, letter in ((layout.start, "S"), (layout.goal, "G")):
@@ -74,6 +75,12 @@ def _layout_parts(layout: MazeLayout) -> tuple[str, str, str, str]:
         drawing,
         "".join(tail),
     )
+
+
+@lru_cache(maxsize=256)
+def _names(row: int, cols: int) -> tuple[str, ...]:
+    """The names of a row's cells, each with a space."""
+    return tuple(f"{Cell(row, col)} " for col in range(cols))
 
 
 def _read_walls(lines: LineReader) -> tuple[tuple[int, ...], ...]:

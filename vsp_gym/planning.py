@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Generic, cast
 
 import numpy as np
@@ -81,23 +81,19 @@ class Solution(Generic[LayoutT, StateT]):
         self._given = len(self.states)
         self.start = self.states[0]
         """The state that methods mean when none is given."""
-        self.transitions: list[tuple[Transition, ...]] = []
-        """`transitions[s][a]`; empty for a final state."""
-        self.successors: list[list[int]] = []
-        """`successors[s][a]`, the index of the state after action `a`; empty for a final state."""
+        self._prospects: list[Prospect] = []
+        self._steps_from: dict[int, list[tuple[int, int]]] = {}
         self._explore()
 
     def _explore(self) -> None:
         task, layout, states, index = self.task, self.layout, self.states, self.index
-        outlook, count = task.outlook, len(task.actions)
-        known = _known_prospects(task, layout.rows, layout.cols)
+        outlook, known = task.outlook, _known_prospects(task, layout.rows, layout.cols)
         final: set[int] = set()
         goals: list[int] = []
         predecessors: list[list[int]] = [[] for _ in states]
         for s, state in enumerate(states):  # grows while it is read
             if s in final:
-                self.transitions.append(())
-                self.successors.append([])
+                self._prospects.append(_NOTHING)
                 continue
             seen = outlook(layout, state)
             prospect = known.get((state, seen))
@@ -105,9 +101,8 @@ class Solution(Generic[LayoutT, StateT]):
                 prospect = _prospect(task, layout, state)
                 if seen is not None and len(known) < REMEMBERED:
                     known[state, seen] = prospect
-            outcomes, moves = prospect
-            row = [s] * count  # a violation leaves the state as it was
-            for action, after, reward in moves:
+            self._prospects.append(prospect)
+            for _, after, reward in prospect[1]:
                 t = index.get(after)
                 if t is None:
                     t = index[after] = len(states)
@@ -117,13 +112,9 @@ class Solution(Generic[LayoutT, StateT]):
                     final.add(t)
                     if reward > 0:
                         goals.append(t)
-                row[action] = t
                 predecessors[t].append(s)
-            self.transitions.append(outcomes)
-            self.successors.append(row)
         for t in final.intersection(range(self._given)):  # explored before it was known to be final
-            self.transitions[t] = ()
-            self.successors[t] = []
+            self._prospects[t] = _NOTHING
         distance = [-1] * len(states)
         for goal in goals:
             distance[goal] = 0
@@ -135,6 +126,25 @@ class Solution(Generic[LayoutT, StateT]):
                     goals.append(s)
         self.to_go = distance
         """`to_go[s]`, fewest actions from state `s` to success; -1 where there is no way."""
+
+    @cached_property
+    def transitions(self) -> list[tuple[Transition, ...]]:
+        """`transitions[s][a]`; empty for a final state."""
+        return [outcomes for outcomes, _ in self._prospects]
+
+    @cached_property
+    def successors(self) -> list[list[int]]:
+        """`successors[s][a]`, the index of the state after action `a`; empty for a final state."""
+        return [[self.index[outcome[0]] for outcome in outcomes] for outcomes in self.transitions]
+
+    def _steps(self, s: int) -> list[tuple[int, int]]:
+        """The legal actions of a state, each with the index of the state it leads to."""
+        steps = self._steps_from.get(s)
+        if steps is None:
+            index = self.index
+            steps = [(action, index[after]) for action, after, _ in self._prospects[s][1]]
+            self._steps_from[s] = steps
+        return steps
 
     def _at(self, state: StateT | None) -> int:
         if state is None:
@@ -155,20 +165,18 @@ class Solution(Generic[LayoutT, StateT]):
         wanted = self.to_go[s] - 1
         if wanted < 0:
             return ()
-        return tuple(
-            action for action, t in zip(self.task.actions, self.successors[s]) if self.to_go[t] == wanted
-        )
+        return tuple([self.task.actions[action] for action, t in self._steps(s) if self.to_go[t] == wanted])
 
     def plan(self, state: StateT | None = None) -> Plan | None:
         """The first shortest plan from `state` in the order of the actions' numbers, or None."""
-        s, to_go = self._at(state), self.to_go
+        s, to_go, actions = self._at(state), self.to_go, self.task.actions
         if to_go[s] < 0:
             return None
         plan = []
         for wanted in range(to_go[s] - 1, -1, -1):
-            for action, t in zip(self.task.actions, self.successors[s]):
+            for action, t in self._steps(s):
                 if to_go[t] == wanted:
-                    plan.append(action)
+                    plan.append(actions[action])
                     s = t
                     break
         return tuple(plan)
@@ -182,7 +190,7 @@ class Solution(Generic[LayoutT, StateT]):
         for wanted in range(to_go[s] - 1, -1, -1):
             after: dict[int, int] = {}
             for here, number in ways.items():
-                for t in self.successors[here]:
+                for _, t in self._steps(here):
                     if to_go[t] == wanted:
                         after[t] = after.get(t, 0) + number
             ways = after
@@ -229,6 +237,9 @@ Moves = tuple[tuple[int, Any, "float | None"], ...]
 
 Prospect = tuple[tuple[Transition, ...], Moves]
 """The outcomes of all actions of a state, and those of them that are no violation."""
+
+_NOTHING: Prospect = ((), ())
+"""The prospect of a final state."""
 
 REMEMBERED = 1 << 14
 """Prospects that are kept for each task and shape of boards."""

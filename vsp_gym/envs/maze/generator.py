@@ -107,13 +107,15 @@ def depth_first_tree(rng: np.random.Generator, size: int) -> list[Passage]:
     unvisited = [True] * (size * size)
     unvisited[here] = False
     path, passages = [here], []
-    while path:
+    left = size * size - 1
+    while left:
         options = [cell for cell in neighbours[here] if unvisited[cell]]
         if not options:
             here = path.pop()
             continue
         there = options[int(next(draws) * len(options))] if len(options) > 1 else options[0]
         unvisited[there] = False
+        left -= 1
         passages.append((here, there) if here < there else (there, here))
         path.append(here)
         here = there

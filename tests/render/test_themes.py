@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import zlib
 from pathlib import Path
@@ -270,3 +271,26 @@ def test_any_json_gives_a_theme_or_an_error_of_ours(tmp_path_factory: Any, data:
     except VSPGymError:
         return
     assert isinstance(theme, Theme)
+
+
+def test_pipes_in_a_themes_folder_are_not_opened(tmp_path: Path) -> None:
+    folder = write(tmp_path / "theme", agent(sprite="pipe.png"))
+    os.mkfifo(folder / "pipe.png")
+    with pytest.raises(FormatError, match=r"agent\.sprite: pipe\.png is no regular file"):
+        load_theme(folder)
+    (folder / "theme.json").unlink()
+    os.mkfifo(folder / "theme.json")
+    with pytest.raises(FormatError, match=r"theme\.json is no regular file"):
+        load_theme(folder)
+
+
+def test_a_number_of_thousands_of_digits_is_no_theme(tmp_path: Path) -> None:
+    folder = write(tmp_path / "theme", f'{{"name": {"9" * 5000}}}')
+    with pytest.raises(FormatError, match=r"theme\.json|name must be"):
+        load_theme(folder)
+
+
+@pytest.mark.parametrize("folder", ["\0", 5, None])
+def test_what_is_no_folder(folder: Any) -> None:
+    with pytest.raises(FormatError):
+        load_theme(folder)

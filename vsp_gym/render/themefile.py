@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -66,7 +67,10 @@ def load_theme(folder: str | Path) -> Theme:
         FormatError: naming the file and field that cannot be used.
         UnknownNameError: if `base` is no theme.
     """
-    root = Path(folder)
+    try:
+        root = Path(folder)
+    except TypeError:
+        raise FormatError(f"a theme's folder is a path, not {folder!r:.80}") from None
     data = _read_json(root / THEME_FILE)
     where = str(root / THEME_FILE)
     _check_keys(data, where, ("name", "base", "roles", "tasks"))
@@ -84,18 +88,27 @@ def load_theme(folder: str | Path) -> Theme:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
+        _check_file(path, str(path), MAX_JSON_BYTES)
         with path.open("rb") as file:
-            text = file.read(MAX_JSON_BYTES + 1)
-        if len(text) > MAX_JSON_BYTES:
-            raise FormatError(f"{path} has more than {MAX_JSON_BYTES} bytes")
-        data = json.loads(text)
+            data = json.loads(file.read(MAX_JSON_BYTES))
+    except VSPGymError:
+        raise
     except OSError as error:
         raise FormatError(f"{path} cannot be read: {error.strerror}") from None
     except (RecursionError, UnicodeDecodeError) as error:
         raise FormatError(f"{path} is not JSON: {type(error).__name__}") from None
-    except json.JSONDecodeError as error:
-        raise FormatError(f"{path} is not JSON: {error}") from None
+    except ValueError as error:  # also for a path with a NUL, and for a number of thousands of digits
+        raise FormatError(f"{str(path)!r:.200} is not JSON: {error!s:.120}") from None
     return _mapping(data, str(path))
+
+
+def _check_file(path: Path, name: str, most: int) -> None:
+    """Check that a file may be opened: one that is a pipe would be waited for without end."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise FormatError(f"{name} is no regular file")
+    if status.st_size > most:
+        raise FormatError(f"{name} has more than {most} bytes")
 
 
 def _mapping(value: object, where: str) -> dict[str, Any]:
@@ -174,8 +187,7 @@ def _read_sprite(root: Path, value: object, where: str) -> Sprite:
     try:
         if not path.resolve().is_relative_to(root.resolve()):
             raise FormatError(f"{where}: {value} leads out of the theme's folder")
-        if path.stat().st_size > MAX_SPRITE_BYTES:
-            raise FormatError(f"{where}: {value} has more than {MAX_SPRITE_BYTES} bytes")
+        _check_file(path, f"{where}: {value}", MAX_SPRITE_BYTES)
         with Image.open(path, formats=["PNG"]) as image:
             if max(image.size) > MAX_SPRITE_SIDE:
                 width, height = image.size

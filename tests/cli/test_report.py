@@ -106,3 +106,13 @@ def test_foreign_pages_stay(folder):
     done = invoke("report", str(folder / "run"), "--out", str(folder / "none" / "page.html"))
     assert done.exit_code == 1
     assert sorted(os.listdir(folder)) == ["mine.html", "run"]
+
+
+@pytest.mark.parametrize("kind", ["json", "csv", "md", "html"])
+def test_half_characters_are_replaced(folder, kind):
+    path = folder / "run" / "results.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps({**row, "agent": "\ud800", "theme": "\udfff"}) + "\n" for row in rows))
+    done = invoke("report", str(path), "--out", str(folder / f"x.{kind}"))
+    assert done.exit_code == 0, done.output
+    assert (folder / f"x.{kind}").read_text(encoding="utf-8")

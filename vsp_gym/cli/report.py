@@ -83,7 +83,7 @@ def command(
     if kind == "html":
         text = render_report(table, summary, title=title, theme=theme, gallery=gallery)
     else:
-        text = _WRITERS[kind](summary, title)
+        text = _WRITERS[kind](summary, title).encode("utf-8", "replace").decode("utf-8")  # half characters
     if out is None:
         click.echo(text, nl=False)
         return

@@ -279,3 +279,10 @@ def test_any_field_of_a_completion(content: Any, finish: Any, usage: Any) -> Non
         return
     assert isinstance(reply.text, str)
     assert reply.prompt_tokens is None or reply.prompt_tokens >= 0
+
+
+@pytest.mark.parametrize("key", ["", "x", "none", "EMPTY"])
+def test_a_placeholder_for_a_key_changes_no_reply(key: str) -> None:
+    text = "Size: 3 x 3\nHoles: none\nEMPTY"
+    assert read_completion(completion(text), key).text == text
+    assert read_completion(completion(f"{KEY} {text}"), KEY).text == f"[key] {text}"

@@ -598,6 +598,33 @@ def test_the_command_from_boards_to_verdicts(tmp_path: Path) -> None:
     assert 'evaluation.convention was "strict", now "gym"' in other.output
 
 
+def test_lists_may_be_given_in_one_option_or_in_several(tmp_path: Path) -> None:
+    arguments = ("--model", "agent:oracle", "--boards", "1", "--out", str(tmp_path / "run"))
+    first = _evaluate(*arguments, "--task", "maze,frozen-lake", "--sizes", "3-4")
+    assert "4 replies judged" in first.output
+    again = _evaluate(*arguments, "--task", "maze", "--task", "frozen-lake", "--sizes", "3", "--sizes", "4")
+    assert "4 replies judged, 4 of them by an earlier run" in again.output
+
+
+def test_a_key_on_the_command_line_is_not_repeated(tmp_path: Path) -> None:
+    result = _evaluate("--model", "openai:m", "--api-key-env", "sk-secret", "--out", str(tmp_path / "run"))
+    assert result.exit_code == 2
+    assert "the name of an environment variable" in result.output
+    assert "sk-secret" not in result.output
+
+
+@pytest.mark.parametrize("option", [("--extra-body", f'{{"a": [{{"key": "{KEY}"}}]}}'), ("--system", KEY)])
+def test_a_key_that_would_be_recorded_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: tuple[str, str]
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    result = _evaluate("--model", "agent:oracle", *option, "--out", str(tmp_path / "run"))
+    assert result.exit_code == 2
+    assert "holds the key in OPENAI_API_KEY" in result.output
+    assert KEY not in result.output
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

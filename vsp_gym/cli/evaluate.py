@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -39,6 +40,7 @@ from vsp_gym.evaluation.dispatch import Patience
 from vsp_gym.evaluation.findings import findings
 from vsp_gym.evaluation.metrics import summarise
 from vsp_gym.evaluation.models import KINDS, Model, Sampling, load_model
+from vsp_gym.evaluation.models.openai_server import SHORTEST_KEY
 from vsp_gym.evaluation.results import RESULTS, open_run, parse_json
 from vsp_gym.evaluation.runner import Tally, run
 from vsp_gym.evaluation.summary import Metrics, Summary
@@ -52,6 +54,18 @@ LOG_EVERY = 30.0
 
 MAX_BROKEN = 10
 """How many broken files of a benchmark are listed."""
+
+
+def _flatten(_: click.Context, __: click.Parameter, value: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
+    """The words of an option that is given once or several times."""
+    return tuple(itertools.chain.from_iterable(value))
+
+
+def _list_option(*names: str, read: Callable[[str], Any] = str, help: str) -> Callable[..., Any]:  # noqa: A002
+    """An option with commas between its words; several of it add up."""
+    return click.option(
+        *names, type=_Words(read), multiple=True, callback=_flatten, metavar="LIST", help=help
+    )
 
 
 class _Words(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic since click 8.2
@@ -122,6 +136,15 @@ def _read_suite(_: click.Context, __: click.Parameter, value: str | None) -> tup
     return name, Path(path)
 
 
+def _read_variable(_: click.Context, __: click.Parameter, value: str) -> str:
+    """The name of a variable; what is none may be the key itself, so it is not repeated."""
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,99}", value) is None:
+        raise click.BadParameter(
+            "the name of an environment variable, of letters, digits and _; a key itself never belongs there"
+        )
+    return value
+
+
 def _read_system(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     if value is None or not value.startswith("@"):
         return value
@@ -157,6 +180,7 @@ _WHO = _options(
         "--api-key-env",
         default="OPENAI_API_KEY",
         show_default=True,
+        callback=_read_variable,
         metavar="NAME",
         help="Environment variable that holds the servers' key.",
     ),
@@ -172,16 +196,8 @@ _BOARDS = _options(
         metavar="NAME=PATH",
         help=f"Boards of a published benchmark: {', '.join(SUITES)}.",
     ),
-    click.option(
-        "--task",
-        "tasks",
-        type=_Words(_read_task),
-        metavar="LIST",
-        help="Tasks of fresh boards.  [default: all]",
-    ),
-    click.option(
-        "--sizes", type=_Words(_read_sizes), metavar="LIST", help="Sizes of fresh boards: 3-8, or 4,6."
-    ),
+    _list_option("--task", "tasks", read=_read_task, help="Tasks of fresh boards.  [default: all]"),
+    _list_option("--sizes", read=_read_sizes, help="Sizes of fresh boards: 3-8, or 4,6."),
     click.option(
         "--boards",
         type=click.IntRange(1),
@@ -205,21 +221,12 @@ _CONDITIONS = _options(
         show_default=True,
         help="A whole plan, one action a turn, or questions about the picture.",
     ),
-    click.option(
-        "--modality", "modalities", type=_Words(), metavar="LIST", help="image, text, both.  [default: image]"
-    ),
-    click.option(
-        "--theme",
-        "themes",
-        type=_Words(),
-        metavar="LIST",
-        help="Looks of pictures.  [default: the data set's, or classic]",
-    ),
-    click.option(
+    _list_option("--modality", "modalities", help="image, text, both.  [default: image]"),
+    _list_option("--theme", "themes", help="Looks of pictures.  [default: the data set's, or classic]"),
+    _list_option(
         "--perturb",
         "perturbations",
-        type=_Words(Perturbation.parse),
-        metavar="LIST",
+        read=Perturbation.parse,
         help="Damage to pictures, such as none,noise:3.  [default: none]",
     ),
     click.option(
@@ -351,6 +358,7 @@ def command(spec: str, out: Path, concurrency: int | None, retries: int, **optio
             options["sampling_seed"],
             options["extra_body"],
         )
+        _refuse_key(options["api_key_env"], spec, options["system"], sampling)
         source, boards, total = _boards(broken, **options)
         model = _load(spec, sampling, concurrency or 32, **options)
         evaluation = _evaluation(model, **options)
@@ -374,6 +382,28 @@ def command(spec: str, out: Path, concurrency: int | None, retries: int, **optio
         click.get_current_context().exit(EXIT_UNSCORED)
 
 
+def _refuse_key(variable: str, spec: str, system: str | None, sampling: Sampling) -> None:
+    """Raise `UsageError` if the key stands where it would be recorded with the run."""
+    key = os.environ.get(variable, "").strip()
+    if len(key) >= SHORTEST_KEY and key in "\n".join([spec, system or "", *_texts(sampling.to_dict())]):
+        raise click.UsageError(
+            f"--model, --system or --extra-body holds the key in {variable}; they are recorded with the run"
+        )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in JSON types, names of fields too."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield name
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, str):
+        yield value
+
+
 def _refuse_options_of_fresh_boards() -> None:
     context = click.get_current_context()
     for name, option in (
@@ -395,8 +425,8 @@ def _boards(
     *,
     data: Path | None,
     suite: tuple[str, Path] | None,
-    tasks: Sequence[PlanningTask[Any, Any]] | None,
-    sizes: Sequence[range] | None,
+    tasks: Sequence[PlanningTask[Any, Any]],
+    sizes: Sequence[range],
     boards: int,
     difficulty: Difficulty | None,
     seed: int,
@@ -417,7 +447,7 @@ def _boards(
         found = read_suite_boards(*suite, broken)
     else:
         drawn = list(dict.fromkeys(tasks or TASKS.values()))
-        sides = None if sizes is None else list(dict.fromkeys(itertools.chain.from_iterable(sizes)))
+        sides = list(dict.fromkeys(itertools.chain.from_iterable(sizes))) if sizes else None
         kinds = {task: sizes_of(task, sides) for task in drawn}
         source = {
             "tasks": {task.name: found for task, found in kinds.items()},

@@ -30,6 +30,9 @@ NO_KEY = "EMPTY"
 
 BLACKOUT = "[key]"
 
+SHORTEST_KEY = 8
+"""Characters of a secret at least; shorter ones stand for none, and may well be words of a reply."""
+
 
 class OpenAIModel:
     """A model of one or several OpenAI-compatible servers, asked through the `openai` client.
@@ -204,8 +207,8 @@ def _public(url: str) -> str:
 
 
 def redact(text: str, key: str) -> str:
-    """`text` with `key` blacked out."""
-    return text.replace(key, BLACKOUT) if key else text
+    """`text` with `key` blacked out, unless it is a placeholder for servers without keys, such as `none`."""
+    return text.replace(key, BLACKOUT) if len(key) >= SHORTEST_KEY else text
 
 
 def _too_large() -> str:

@@ -119,7 +119,8 @@ class Generator(Generic[LayoutT, StateT]):
         `states` begins with the states of `sites(ground)` without `target`, in order.
         """
         cells = _cells(size)
-        starts = [cell for cell in self.sites(ground) if cell != target]
+        starts = list(self.sites(ground))
+        starts.remove(target)
         layout = self.form.decode(Board(size, size, ground, target, starts[0]))
         return Solution(self.rules, layout, [self.state(cells[start]) for start in starts])
 
@@ -136,7 +137,9 @@ class Generator(Generic[LayoutT, StateT]):
         if not targets or len(sites) < 2:
             return None
         target = targets[int(rng.random() * len(targets))]
-        return self.arena(size, ground, target), [cell for cell in sites if cell != target]
+        starts = list(sites)
+        starts.remove(target)
+        return self.arena(size, ground, target), starts
 
     def draw(
         self,

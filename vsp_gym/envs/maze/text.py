@@ -62,7 +62,7 @@ def _layout_parts(layout: MazeLayout) -> tuple[str, str, str, str]:
     """Everything but the agent: what precedes its line, what follows it, the drawing, and the rest."""
     grid, tail = [], [_OPEN_LEGEND]
     for r, masks in enumerate(layout.walls):
-        grid += [*[_ABOVE[mask] for mask in masks], "+\n", *[_INSIDE[mask] for mask in masks], "|\n"]
+        grid.append(_draw_row(masks))
         names = _names(r, len(masks))
         tail += ["; ".join([name + _OPEN[mask] for name, mask in zip(names, masks)]), "\n"]
     grid.append("+---" * layout.cols + "+\n")
@@ -75,6 +75,12 @@ def _layout_parts(layout: MazeLayout) -> tuple[str, str, str, str]:
         drawing,
         "".join(tail),
     )
+
+
+@lru_cache(maxsize=1 << 12)
+def _draw_row(masks: tuple[int, ...]) -> str:
+    """The two lines that draw a row of cells, without letters."""
+    return "".join([*[_ABOVE[mask] for mask in masks], "+\n", *[_INSIDE[mask] for mask in masks], "|\n"])
 
 
 @lru_cache(maxsize=256)

@@ -9,6 +9,8 @@ from html import escape
 WIDTH, HEIGHT = 860, 420
 LEFT, TOP, RIGHT, BOTTOM = 56, 44, 330, 48
 
+_FONT = 'font-family="sans-serif" font-size="12"'
+
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 """Okabe and Ito's colours, which colour-blind readers can tell apart."""
 
@@ -30,8 +32,7 @@ def line_chart(title: str, x_label: str, y_label: str, series: Sequence[Series],
         return round(LEFT + width * x / longest, 1), round(TOP + height * (1 - y / top), 1)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        'font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" {_FONT}>',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
         f'<text x="{LEFT}" y="24" font-size="14" font-weight="bold">{escape(title)}</text>',
     ]
@@ -54,7 +55,8 @@ def line_chart(title: str, x_label: str, y_label: str, series: Sequence[Series],
         y = TOP + 10 + 20 * number
         start = LEFT + width + 20
         parts.append(
-            f'<line x1="{start}" x2="{start + 24}" y1="{y}" y2="{y}" stroke="{color}" stroke-width="2"{dash}/>'
+            f'<line x1="{start}" x2="{start + 24}" y1="{y}" y2="{y}" '
+            f'stroke="{color}" stroke-width="2"{dash}/>'
         )
         parts.append(f'<text x="{start + 32}" y="{y + 4}">{escape(one.name)}</text>')
     return "\n".join([*parts, "</svg>"]) + "\n"

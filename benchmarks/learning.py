@@ -1,9 +1,9 @@
 """The method shown to work: a vision-language model from random weights, on all tasks at the paper's sizes.
 
 A tiny Qwen3-VL learns to see and to plan from words. It then reads a picture without error and still cannot
-plan from it: the modality gap. From there every arm starts anew with the same time, and closes the gap or not:
-context distillation with the full divergence or with MGSD's sampled one, or fine-tuning on the oracle's
-plans; with and without replay of what was learned before. Replies are judged by the core's scorer and parsers.
+plan from it: the modality gap. From there every arm starts anew with the same time, and closes the gap or
+not: context distillation with the full divergence or with MGSD's sampled one, or fine-tuning on the oracle's
+plans; with and without replay of what was learned before. The core's scorer and parsers judge replies.
 """
 
 from __future__ import annotations
@@ -247,9 +247,10 @@ class Run:
 
     def _patches(self, name: str, theme: str, boards: Sequence[TaskBoards]) -> Any:
         """The tiles of some boards in a theme, and in perturbed versions of it."""
+        import torch
         from vsp_gym_trl.lean.boards import tile_patches
 
-        codes = sorted({code for some in boards for code in some.tiles.unique().tolist()})
+        codes = sorted({code for some in boards for code in torch.unique(some.tiles).tolist()})
         wanted = PERTURBATIONS if theme == "classic" else ()
         return tile_patches(
             TASKS[name], codes, theme=theme, perturbations=wanted, device=self.device, dtype=self.dtype
@@ -304,7 +305,7 @@ class Run:
         self.log(name, f"{curve.steps} steps, {boards / curve.seconds:,.0f} boards/s", last)
 
     def base(self, kept: Path | None = None) -> None:
-        """Learn to see and to plan from words: the model that every arm starts from, or that of an earlier run."""
+        """Learn to see and to plan from words, or take the model of an earlier run: what arms start from."""
         import torch
 
         began = time.perf_counter()

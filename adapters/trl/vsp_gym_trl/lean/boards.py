@@ -34,13 +34,16 @@ from vsp_gym.render import get_theme, perturb
 from vsp_gym.render.atlas import get_sheet
 from vsp_gym.symmetry import Board, Orbits, board_key
 from vsp_gym.text import describe
+from vsp_gym_trl.data import CELL
 from vsp_gym_trl.lean.network import SIDE
-from vsp_gym_trl.tiny import CELL
 
 AnyPlanningTask = PlanningTask[Any, Any]
 
 Mode = Literal["state", "direct", "full"]
 """What a reply has: the statement alone, the plan alone, or the statement and then the plan."""
+
+PlanMode = Literal["direct", "full"]
+"""The forms of replies that have a plan."""
 
 PLANS = 2
 """Shortest plans that are kept of each training board, drawn at random of all that it has."""
@@ -92,7 +95,7 @@ class TaskBoards:
     sizes: npt.NDArray[np.int64]
     """`[boards]`."""
     tiles: Tensor
-    """`int16[boards, side * side]`: the codes of the cells' tiles plus one, and `NO_TILE` beside the board."""
+    """`int16[boards, side * side]`: codes of the cells' tiles plus one, `NO_TILE` beside the board."""
     descriptions: Ragged
     references: Ragged
     """`[boards]`: what tells a teacher the first of the plans."""
@@ -133,7 +136,7 @@ class TaskBoards:
         )
 
 
-# ---- prompts --------------------------------------------------------------------------------------------------
+# ---- prompts --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -168,8 +171,10 @@ def make_prompts(task: str | AnyPlanningTask, tokenizer: Any, side: int = SIDE) 
         for index in range(_SAMPLE // len(task.paper_sizes))
     ]
     texts = {kind: [_text_prompt(task, board, tokenizer, *kind) for board in boards] for kind in _TEXT_KINDS}
-    rows = {kind: tokenizer(found, add_special_tokens=False).input_ids for kind, found in texts.items()}
-    text = {
+    rows: dict[tuple[Role, Mode, bool], list[list[int]]] = {
+        kind: tokenizer(found, add_special_tokens=False).input_ids for kind, found in texts.items()
+    }
+    text: dict[tuple[Role, Mode, bool], Prompt] = {
         kind: Prompt(_shared(found), _shared([row[::-1] for row in found])[::-1], shows_plan=kind[2])
         for kind, found in rows.items()
     }
@@ -184,7 +189,7 @@ def make_prompts(task: str | AnyPlanningTask, tokenizer: Any, side: int = SIDE) 
     return PromptBook(task, picture, text, (templates[0], templates[1]), side)
 
 
-_TEXT_KINDS: tuple[tuple[Role, Mode, bool], ...] = (
+_TEXT_KINDS: tuple[tuple[Role, PlanMode, bool], ...] = (
     ("text-student", "direct", False),
     ("text-student", "full", False),
     ("teacher", "direct", False),
@@ -207,7 +212,7 @@ def _template(task: AnyPlanningTask, text: str, board: Solution[Any, Any], *, sh
 
 
 def _text_prompt(
-    task: AnyPlanningTask, board: Solution[Any, Any], tokenizer: Any, role: Role, mode: Mode, shown: bool
+    task: AnyPlanningTask, board: Solution[Any, Any], tokenizer: Any, role: Role, mode: PlanMode, shown: bool
 ) -> str:
     messages = build_messages(
         task,
@@ -224,9 +229,10 @@ def _text_prompt(
 def _picture_prompt(
     task: AnyPlanningTask, board: Solution[Any, Any], tokenizer: Any, mode: Mode, side: int
 ) -> Prompt:
-    role: Role = "perception" if mode == "state" else "student"
-    form = {} if mode == "state" else {"reply": mode}
-    messages = build_messages(task, board.layout, role=role, form="hf-template", **form)
+    if mode == "state":
+        messages = build_messages(task, board.layout, role="perception", form="hf-template")
+    else:
+        messages = build_messages(task, board.layout, role="student", reply=mode, form="hf-template")
     rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
     ids = tokenizer(rendered, add_special_tokens=False).input_ids
     picture = tokenizer.convert_tokens_to_ids("<|image_pad|>")
@@ -259,7 +265,7 @@ def _shared(rows: Sequence[Sequence[int]]) -> tuple[int, ...]:
     )
 
 
-# ---- making boards --------------------------------------------------------------------------------------------
+# ---- making boards --------------------------------------------------------------------------------------
 
 
 class _Job(NamedTuple):
@@ -267,7 +273,7 @@ class _Job(NamedTuple):
 
     task: str
     size: int
-    count: int
+    boards: int
     split: str
     seed: int
     number: int
@@ -334,7 +340,7 @@ def _make(job: _Job) -> _Made:
         return [found.ids for found in tokenizer.encode_batch(texts, add_special_tokens=False)]
 
     source = boards_of_split(task, job.size, job.split, rng, job.starts)
-    solutions = list(itertools.islice(source, job.count))
+    solutions = list(itertools.islice(source, job.boards))
     layouts = [solution.layout for solution in solutions]
     plans = [[random_plan(solution, rng) for _ in range(job.plans)] for solution in solutions]
     described = [describe(task, layout).rstrip("\n") for layout in layouts]
@@ -406,7 +412,7 @@ def make_boards(
         _Job(
             task=task.name,
             size=size,
-            count=min(_JOB, count - start),
+            boards=min(_JOB, count - start),
             split=split,
             seed=seed,
             number=start,
@@ -467,7 +473,7 @@ def _use_one_core() -> None:
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
-# ---- pictures -------------------------------------------------------------------------------------------------
+# ---- pictures -------------------------------------------------------------------------------------------
 
 
 def tile_patches(

@@ -56,8 +56,6 @@ class Pending:
     sizes: Mapping[str, Sequence[int]]
     """By task the size of every board."""
     judging: Mapping[str, Sequence[Future[list[Verdict]]]]
-    examples: Mapping[str, str]
-    """By task the reply to its last board."""
 
     def done(self) -> bool:
         """Whether all are judged."""
@@ -141,7 +139,7 @@ class Evaluator:
                 for i in range(0, len(rows), _CHUNK)
             ]
         sizes = {name: self._boards[name].sizes[rows.numpy()].tolist() for name, rows in chosen.items()}
-        return Pending(sizes, judging, {name: found[-1] for name, found in replies.items()})
+        return Pending(sizes, judging)
 
     def _replies(self, view: View, chosen: Mapping[str, torch.Tensor]) -> dict[str, list[str]]:
         """The text of the reply to every chosen board, by task."""

@@ -1,4 +1,4 @@
-"""Work that is the same every time, recorded once: the processor then issues one command instead of thousands."""
+"""Work that is the same every time, recorded once: one command to the GPU instead of thousands."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class _Recording:
         self, function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor], pool: Any
     ) -> None:
         self._inputs = [x.clone() for x in inputs]
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(_WARM_UP):

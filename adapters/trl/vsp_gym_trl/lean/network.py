@@ -1,8 +1,9 @@
 """Qwen3-VL's forward pass over batches of equal shape: the same weights, the same logits, less around it.
 
 Transformers' model finds positions row by row in Python and packs pictures into one sequence. Here every
-picture is a canvas of `side x side` cells with the board in its top left corner, every row of a batch has its picture at the same place, and rows
-are padded on the right, so no mask is needed: the causal mask hides the padding from all that counts.
+picture is a canvas of `side x side` cells with the board in its top left corner, every row of a batch has its
+picture at the same place, and rows are padded on the right, so no mask is needed: the causal mask hides the
+padding from all that counts.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 from vsp_gym.errors import VSPGymError
 from vsp_gym_trl.lean.weights import Views, Weights
@@ -98,7 +99,7 @@ class Network:
         return angles.cos().to(self.device, self.dtype), angles.sin().to(self.device, self.dtype)
 
     def _position_weights(self, learned: int) -> Tensor:
-        """How patches mix the `learned x learned` positions, `[4 * cells, learned**2]`: bilinear, edge on edge."""
+        """How patches mix the learned positions, `[4 * cells, learned**2]`: bilinear, edge on edge."""
         y, x = _patch_positions(self.side)
         grid = torch.zeros(len(y), learned * learned)
         scale = (learned - 1) / (2 * self.side - 1)
@@ -145,7 +146,7 @@ class Network:
         kernel = (
             views[f"{_VISION}patch_embed.proj.weight"].sum(2).flatten(1)
         )  # both frames are the same picture
-        x = F.linear(patches, kernel, views[f"{_VISION}patch_embed.proj.bias"])
+        x = functional.linear(patches, kernel, views[f"{_VISION}patch_embed.proj.bias"])
         x = x + self._grid @ views[f"{_VISION}pos_embed.weight"]
         levels = []
         cos, sin = self._vision_rope
@@ -174,7 +175,7 @@ class Network:
             picture_at: where the pictures' tokens begin.
             cache: keys and values of every layer are appended, `[boards, heads, length, head_size]` each.
         """
-        x = F.embedding(ids, views[f"{_TEXT}embed_tokens.weight"])
+        x = functional.embedding(ids, views[f"{_TEXT}embed_tokens.weight"])
         levels: list[Tensor] = []
         start, stop = picture_at or 0, (picture_at or 0) + self.cells
         if patches is not None:
@@ -189,11 +190,11 @@ class Network:
                 cache.append((keys, values))
             if layer < len(levels):
                 x = torch.cat([x[:, :start], x[:, start:stop] + levels[layer], x[:, stop:]], 1)
-        return F.rms_norm(x, (self.width,), views[f"{_TEXT}norm.weight"], EPSILON)
+        return functional.rms_norm(x, (self.width,), views[f"{_TEXT}norm.weight"], EPSILON)
 
     def logits(self, views: Views, hidden: Tensor) -> Tensor:
         """Logits `float32[..., vocabulary]` of hidden states."""
-        return F.linear(hidden, views[f"{_TEXT}embed_tokens.weight"]).float()
+        return functional.linear(hidden, views[f"{_TEXT}embed_tokens.weight"]).float()
 
     def decode(
         self, views: Views, ids: Tensor, cos: Tensor, sin: Tensor, at: Tensor, keys: Tensor, values: Tensor
@@ -207,7 +208,7 @@ class Network:
             at: `int64[boards]` their places in the cache.
             keys, values: the cache, `[layers, boards, heads, places, head_size]`; written to.
         """
-        x = F.embedding(ids, views[f"{_TEXT}embed_tokens.weight"])
+        x = functional.embedding(ids, views[f"{_TEXT}embed_tokens.weight"])
         rows = torch.arange(len(ids), device=ids.device)
         for layer in range(self.layers):
             x, key, value = self.decode_layer(
@@ -215,7 +216,9 @@ class Network:
             )
             keys[layer, rows, :, at] = key
             values[layer, rows, :, at] = value
-        return self.logits(views, F.rms_norm(x, (self.width,), views[f"{_TEXT}norm.weight"], EPSILON))
+        return self.logits(
+            views, functional.rms_norm(x, (self.width,), views[f"{_TEXT}norm.weight"], EPSILON)
+        )
 
     def _of(self, views: Views, layer: int) -> list[Tensor]:
         return [views[f"{_TEXT}layers.{layer}.{name}"] for name in _TEXT_LAYER]
@@ -267,9 +270,11 @@ def _merge(views: Views, name: str, x: Tensor, *, after_shuffle: bool) -> Tensor
     merged = (boards, patches // 4, 4 * width)
     if after_shuffle:
         x = x.reshape(merged)
-    x = F.layer_norm(x, (x.shape[-1],), weight, bias, EPSILON).reshape(merged)
-    x = F.gelu(F.linear(x, views[f"{name}linear_fc1.weight"], views[f"{name}linear_fc1.bias"]))
-    return F.linear(x, views[f"{name}linear_fc2.weight"], views[f"{name}linear_fc2.bias"])
+    x = functional.layer_norm(x, (x.shape[-1],), weight, bias, EPSILON).reshape(merged)
+    x = functional.gelu(
+        functional.linear(x, views[f"{name}linear_fc1.weight"], views[f"{name}linear_fc1.bias"])
+    )
+    return functional.linear(x, views[f"{name}linear_fc2.weight"], views[f"{name}linear_fc2.bias"])
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -278,12 +283,12 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def _normed(x: Tensor, weight: Tensor) -> Tensor:
-    return F.rms_norm(x, (x.shape[-1],), weight, EPSILON)
+    return functional.rms_norm(x, (x.shape[-1],), weight, EPSILON)
 
 
 def _feed_forward(x: Tensor, norm: Tensor, gate: Tensor, up: Tensor, down: Tensor) -> Tensor:
     h = _normed(x, norm)
-    return x + F.linear(F.silu(F.linear(h, gate)) * F.linear(h, up), down)
+    return x + functional.linear(functional.silu(functional.linear(h, gate)) * functional.linear(h, up), down)
 
 
 def text_layer(
@@ -304,11 +309,15 @@ def text_layer(
     rows, length, _ = x.shape
     h = _normed(x, norm)
     shape = (rows, length, -1, head_size)
-    q = _rotate(_normed(F.linear(h, query).view(shape), query_norm), cos, sin).transpose(1, 2)
-    k = _rotate(_normed(F.linear(h, key).view(shape), key_norm), cos, sin).transpose(1, 2)
-    v = F.linear(h, value).view(shape).transpose(1, 2)
-    mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(rows, length, -1)
-    return _feed_forward(x + F.linear(mixed, out), *feed_forward), k, v
+    q = _rotate(_normed(functional.linear(h, query).view(shape), query_norm), cos, sin).transpose(1, 2)
+    k = _rotate(_normed(functional.linear(h, key).view(shape), key_norm), cos, sin).transpose(1, 2)
+    v = functional.linear(h, value).view(shape).transpose(1, 2)
+    mixed = (
+        functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        .transpose(1, 2)
+        .reshape(rows, length, -1)
+    )
+    return _feed_forward(x + functional.linear(mixed, out), *feed_forward), k, v
 
 
 def decode_layer(
@@ -331,16 +340,16 @@ def decode_layer(
     boards, heads, places, head_size = keys.shape
     h = _normed(x, norm)
     shape = (boards, heads, head_size)
-    q = _rotate(_normed(F.linear(h, query).view(shape), query_norm), cos, sin)
-    k = _rotate(_normed(F.linear(h, key).view(shape), key_norm), cos, sin)
-    v = F.linear(h, value).view(shape)
+    q = _rotate(_normed(functional.linear(h, query).view(shape), query_norm), cos, sin)
+    k = _rotate(_normed(functional.linear(h, key).view(shape), key_norm), cos, sin)
+    v = functional.linear(h, value).view(shape)
     place = torch.arange(places, device=x.device)
     new = (place == at[:, None])[:, None, :, None]
     scores = (torch.where(new, k[:, :, None], keys) * q[:, :, None]).sum(-1, dtype=torch.float32)
     hidden = (place > at[:, None])[:, None]
     shares = (scores / math.sqrt(head_size)).masked_fill(hidden, -math.inf).softmax(-1)
     mixed = (shares[..., None] * torch.where(new, v[:, :, None], values)).sum(2).to(x.dtype)
-    return _feed_forward(x + F.linear(mixed.reshape(boards, -1), out), *feed_forward), k, v
+    return _feed_forward(x + functional.linear(mixed.reshape(boards, -1), out), *feed_forward), k, v
 
 
 def vision_layer(
@@ -363,12 +372,14 @@ def vision_layer(
 ) -> Tensor:
     """A layer of the vision tower over all patches of each picture."""
     rows, length, width = x.shape
-    h = F.layer_norm(x, (width,), norm1, norm1_bias, EPSILON)
-    q, k, v = F.linear(h, qkv, qkv_bias).view(rows, length, 3, heads, -1).unbind(2)
+    h = functional.layer_norm(x, (width,), norm1, norm1_bias, EPSILON)
+    q, k, v = functional.linear(h, qkv, qkv_bias).view(rows, length, 3, heads, -1).unbind(2)
     q, k = _rotate(q, cos, sin).transpose(1, 2), _rotate(k, cos, sin).transpose(1, 2)
     mixed = (
-        F.scaled_dot_product_attention(q, k, v.transpose(1, 2)).transpose(1, 2).reshape(rows, length, width)
+        functional.scaled_dot_product_attention(q, k, v.transpose(1, 2))
+        .transpose(1, 2)
+        .reshape(rows, length, width)
     )
-    x = x + F.linear(mixed, out, out_bias)
-    h = F.linear(F.layer_norm(x, (width,), norm2, norm2_bias, EPSILON), up, up_bias)
-    return x + F.linear(F.gelu(h, approximate="tanh"), down, down_bias)
+    x = x + functional.linear(mixed, out, out_bias)
+    h = functional.linear(functional.layer_norm(x, (width,), norm2, norm2_bias, EPSILON), up, up_bias)
+    return x + functional.linear(functional.gelu(h, approximate="tanh"), down, down_bias)

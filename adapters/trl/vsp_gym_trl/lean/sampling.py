@@ -88,7 +88,7 @@ class Sampler:
         tokens = torch.stack(replies, 1)
         ends = tokens == self._end
         lengths = (ends.cumsum(1) - ends.long() == 0).sum(1)
-        found = list(zip(tokens.split(self.boards), lengths.split(self.boards)))
+        found = zip(torch.split(tokens, self.boards), torch.split(lengths, self.boards))
         return [(ids[:, : int(counts.max())], counts) for ids, counts in found]
 
     def _read(self, number: int, group: Prompted) -> Tensor:
@@ -96,9 +96,9 @@ class Sampler:
         network, at = self._network, group.picture_at
         rows = slice(number * self.boards, (number + 1) * self.boards)
 
-        def work(ids: Tensor, lengths: Tensor, *patches: Tensor) -> list[Tensor]:
+        def work(ids: Tensor, lengths: Tensor, patches: Tensor | None = None) -> list[Tensor]:
             cache: list[tuple[Tensor, Tensor]] = []
-            hidden = network.hidden(self._views, ids, *patches, picture_at=at, cache=cache)
+            hidden = network.hidden(self._views, ids, patches, at, cache)
             for layer, (keys, values) in enumerate(cache):
                 self._keys[layer, rows, :, : ids.shape[1]] = keys
                 self._values[layer, rows, :, : ids.shape[1]] = values
@@ -138,7 +138,7 @@ class Sampler:
         """Record the step; warming up computes nonsense, so the state is put back."""
         state = (self._token, self._at, self._done)
         saved = [tensor.clone() for tensor in state]
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(2):

@@ -75,10 +75,6 @@ class Curve:
 
     steps: int = 0
     seconds: float = 0.0
-    samples: int = 0
-    """Boards seen, rollouts and replay together."""
-    tokens: int = 0
-    """Tokens that the student sampled."""
     points: list[dict[str, float]] = field(default_factory=list)
     """By time: seconds, steps and the losses at that time."""
 
@@ -200,10 +196,8 @@ class Trainer:
         batch = self.layout(task, view, prompts, boards.replies[view.mode].pick(rows, plan))
         seen = [self.pictures(task, boards, rows, task.looks)] if view.sees else []
 
-        def work(ids: Tensor, places: Tensor, labels: Tensor, *patches: Tensor) -> list[Tensor]:
-            loss = cross_entropy(
-                self.logits(self.network.weights.views, ids, places, *patches, at=at), labels
-            )
+        def work(ids: Tensor, places: Tensor, labels: Tensor, patches: Tensor | None = None) -> list[Tensor]:
+            loss = cross_entropy(self.logits(self.network.weights.views, ids, places, patches, at), labels)
             loss.backward()  # type: ignore[no-untyped-call]
             return [loss.detach()]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -154,7 +155,7 @@ class Optimizer:
         self._adam.step()
         weights.used.copy_(weights.flat)
         weights.gradient.zero_()
-        return norm
+        return cast("Tensor", norm)
 
     @torch.no_grad()
     def _update_matrices(self, gradient: Tensor, rate: Tensor) -> list[Tensor]:
@@ -180,7 +181,7 @@ def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
     for _ in range(steps):
         square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return (x.mT if flipped else x).to(matrices.dtype)
+    return cast("Tensor", (x.mT if flipped else x).to(matrices.dtype))
 
 
 def schedule(progress: float, warmup: float = 0.03) -> float:

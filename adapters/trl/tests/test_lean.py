@@ -1,0 +1,411 @@
+"""The lean loop computes what transformers computes, and learns from what the core says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForImageTextToText
+
+from vsp_gym import TASKS, describe, parse_plan, render_batch, score_reply
+from vsp_gym.errors import VSPGymError
+from vsp_gym.prompts import build_messages
+from vsp_gym.symmetry import orbit_key
+from vsp_gym_trl.lean import boards as lean_boards
+from vsp_gym_trl.lean.boards import GREY, PromptBook, Ragged, TaskBoards, make_prompts, tile_patches
+from vsp_gym_trl.lean.evaluation import Evaluator, judge
+from vsp_gym_trl.lean.graphs import Recorder
+from vsp_gym_trl.lean.network import Network
+from vsp_gym_trl.lean.training import PERCEPTION, Part, TaskData, Trainer, View, concatenate
+from vsp_gym_trl.lean.weights import Optimizer, orthogonalize, schedule
+from vsp_gym_trl.losses import Objective
+from vsp_gym_trl.tiny import build_model, build_processor, build_tokenizer
+
+SIZES = {"frozen_lake": 4, "maze": 3, "mini_behaviour": 5}
+STUDENT = View("student", "full")
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    return build_tokenizer()
+
+
+@pytest.fixture(scope="module")
+def model(tokenizer: Any) -> Any:
+    return build_model(tokenizer, "micro").eval()
+
+
+@pytest.fixture(scope="module")
+def books(tokenizer: Any) -> dict[str, PromptBook]:
+    return {name: make_prompts(name, tokenizer) for name in SIZES}
+
+
+@pytest.fixture(scope="module")
+def held_out(books: dict[str, PromptBook], tokenizer: Any) -> dict[str, TaskBoards]:
+    return {
+        name: lean_boards.make_boards(books[name], tokenizer, {size: 6}, "test", distinct=True)
+        for name, size in SIZES.items()
+    }
+
+
+@pytest.fixture
+def trainer(model: Any, tokenizer: Any, books: Any, held_out: dict[str, TaskBoards]) -> Trainer:
+    network = Network(model, "cpu")
+    data = {
+        name: TaskData(books[name], boards, tile_patches(TASKS[name], torch.unique(boards.tiles).tolist()))
+        for name, boards in held_out.items()
+    }
+    return Trainer(network, data, tokenizer.eos_token_id)
+
+
+def canvas(name: str, layout: Any, side: int) -> np.ndarray:
+    """The board as `render_batch` draws it, on a grey canvas."""
+    picture = render_batch(TASKS[name], [layout], size=32 * layout.rows)[0]
+    whole = np.full((32 * side, 32 * side, 3), GREY, np.uint8)
+    whole[: len(picture), : picture.shape[1]] = picture
+    return whole
+
+
+def transformers_logits(model: Any, tokenizer: Any, ids: torch.Tensor, pixels: Any) -> torch.Tensor:
+    picture = ids == tokenizer.convert_tokens_to_ids("<|image_pad|>")
+    with torch.no_grad():
+        return model(
+            input_ids=ids,
+            pixel_values=pixels["pixel_values"],
+            image_grid_thw=pixels["image_grid_thw"],
+            mm_token_type_ids=picture.int(),
+        ).logits
+
+
+# ---- the same model ---------------------------------------------------------------------------------------
+
+
+def test_logits_of_words_are_those_of_transformers(model: Any) -> None:
+    network = Network(model, "cpu")
+    ids = torch.randint(20, 300, (3, 40), generator=torch.Generator().manual_seed(0))
+    views = network.weights.views
+    with torch.no_grad():
+        expected = model(input_ids=ids).logits
+        torch.testing.assert_close(
+            network.logits(views, network.hidden(views, ids)), expected, atol=2e-5, rtol=1e-4
+        )
+
+
+def test_padding_on_the_right_changes_nothing(model: Any) -> None:
+    network = Network(model, "cpu")
+    ids = torch.randint(20, 300, (1, 20), generator=torch.Generator().manual_seed(1))
+    padded = torch.cat([ids, torch.zeros(1, 9, dtype=torch.int64)], 1)
+    views = network.weights.views
+    with torch.no_grad():
+        torch.testing.assert_close(
+            network.hidden(views, padded)[:, :20], network.hidden(views, ids), atol=1e-5, rtol=1e-4
+        )
+
+
+@pytest.mark.parametrize("side", [8, 9])
+@pytest.mark.parametrize("name", SIZES)
+def test_logits_of_pictures_are_those_of_transformers(
+    name: str, side: int, model: Any, tokenizer: Any, held_out: dict[str, TaskBoards]
+) -> None:
+    book = make_prompts(name, tokenizer, side)
+    boards = lean_boards.make_boards(book, tokenizer, {SIZES[name]: 2}, "test", distinct=True)
+    network = Network(model, "cpu", side=side)
+    codes = torch.unique(boards.tiles).tolist()
+    data = {name: TaskData(book, boards, tile_patches(TASKS[name], codes))}
+    trainer = Trainer(network, data, tokenizer.eos_token_id)
+    rows = torch.arange(len(boards))
+    prompts, at = trainer.prompts(data[name], boards, STUDENT, rows)
+    patches = trainer.pictures(data[name], boards, rows)
+    pictures = [canvas(name, layout, side) for layout in boards.layouts]
+    pixels = build_processor(tokenizer).image_processor(images=pictures, return_tensors="pt")
+    frames = pixels["pixel_values"].view(len(rows), 4 * side**2, 3, 2, 256)
+    torch.testing.assert_close(frames[:, :, :, 0].flatten(2), patches)
+    ids = prompts.ids.long()
+    views = network.weights.views
+    with torch.no_grad():
+        found = network.logits(views, network.hidden(views, ids, patches, at))
+    torch.testing.assert_close(
+        found, transformers_logits(model, tokenizer, ids, pixels), atol=5e-5, rtol=1e-3
+    )
+
+
+def test_trained_weights_load_by_from_pretrained(model: Any, tokenizer: Any, tmp_path: Path) -> None:
+    network = Network(model, "cpu")
+    network.weights.load(network.weights.flat + 0.01)
+    own = build_model(tokenizer, "micro", seed=1)
+    network.weights.export(own)
+    own.save_pretrained(tmp_path)
+    loaded = AutoModelForImageTextToText.from_pretrained(tmp_path, dtype=torch.float32)
+    ids = torch.arange(30, 50)[None]
+    views = network.weights.views
+    with torch.no_grad():
+        expected = network.logits(views, network.hidden(views, ids))
+        torch.testing.assert_close(loaded(input_ids=ids).logits, expected, atol=2e-5, rtol=1e-4)
+
+
+def test_other_architectures_are_refused(tokenizer: Any) -> None:
+    other = build_model(tokenizer, "micro")
+    other.config.text_config.num_key_value_heads = 1
+    with pytest.raises(VSPGymError, match="key-value heads"):
+        Network(other, "cpu")
+
+
+# ---- the same words ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shown", [False, True])
+@pytest.mark.parametrize("mode", ["direct", "full"])
+@pytest.mark.parametrize("name", SIZES)
+def test_prompts_of_words_are_those_of_the_core(
+    name: str, mode: Any, shown: bool, trainer: Trainer, tokenizer: Any
+) -> None:
+    task, boards = trainer.data[name], trainer.data[name].boards
+    prompts, _ = trainer.prompts(task, boards, View("teacher", mode, shown), torch.arange(len(boards)))
+    for row, layout in enumerate(boards.layouts):
+        text = tokenizer.decode(prompts.ids[row, : prompts.lengths[row]].tolist())
+        assert describe(name, layout).rstrip("\n") in text
+        reply = boards.replies["direct"]
+        said = tokenizer.decode(reply.ids[row, 0, : reply.lengths[row, 0] - 1].tolist())
+        plan = parse_plan(said, TASKS[name]).actions
+        messages = build_messages(
+            name,
+            layout,
+            role="teacher",
+            reply=mode,
+            reference_plan=plan if shown else None,
+            form="hf-template",
+        )
+        expected = tokenizer.apply_chat_template(messages, tokenize=True, add_generation_prompt=True)
+        assert text == tokenizer.decode(expected["input_ids"])
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_replies_are_right(name: str, held_out: dict[str, TaskBoards], tokenizer: Any) -> None:
+    boards = held_out[name]
+    for mode, replies in boards.replies.items():
+        for plan in range(replies.lengths.shape[1]):
+            texts = [
+                tokenizer.decode(replies.ids[row, plan, : replies.lengths[row, plan] - 1].tolist())
+                for row in range(len(boards))
+            ]
+            for verdict in judge(name, mode, boards.layouts, texts):
+                assert verdict.parsed
+                assert verdict.optimal == (mode != "state")
+                assert verdict.state == (mode != "direct")
+
+
+def test_wrong_replies_are_judged_wrong(held_out: dict[str, TaskBoards]) -> None:
+    layout = held_out["maze"].layouts[0]
+    (verdict,) = judge("maze", "full", [layout], ["Size: 3 x 3\n<answer>LL</answer>"])
+    assert verdict == (False, False, False, True)
+    (verdict,) = judge("maze", "direct", [layout], ["no idea"])
+    assert not verdict.parsed
+
+
+def test_splits_share_no_mirror_image(books: dict[str, PromptBook], tokenizer: Any) -> None:
+    def orbits(split: str) -> set[str]:
+        boards = lean_boards.make_boards(books["maze"], tokenizer, {3: 60}, split, distinct=True)
+        form = TASKS["maze"].generator.form
+        return {orbit_key("maze", form, form.encode(layout)) for layout in boards.layouts}
+
+    assert not orbits("train") & orbits("test")
+
+
+def test_boards_do_not_depend_on_who_makes_them(books: dict[str, PromptBook], tokenizer: Any) -> None:
+    one, other = (
+        lean_boards.make_boards(books["frozen_lake"], tokenizer, {3: 20, 4: 20}, "train", seed=3)
+        for _ in range(2)
+    )
+    assert torch.equal(one.tiles, other.tiles)
+    assert torch.equal(one.replies["full"].ids, other.replies["full"].ids)
+
+
+def test_random_plans_are_shortest_and_differ() -> None:
+    task, rng = TASKS["frozen_lake"], np.random.default_rng(0)
+    solution = next(lean_boards.boards_of_split(task, 5, "train", rng))
+    plans = {lean_boards.random_plan(solution, rng) for _ in range(30)}
+    assert all(len(plan) == solution.distance() for plan in plans)
+    assert len(plans) == min(len(plans), solution.count())
+
+
+def test_perturbed_tiles_differ_from_clean_ones(held_out: dict[str, TaskBoards]) -> None:
+    codes = torch.unique(held_out["maze"].tiles).tolist()
+    looks = tile_patches(TASKS["maze"], codes, perturbations=[("noise", 3, 0), ("brightness", 3, 1)])
+    assert len(looks) == 3
+    assert not torch.equal(looks[0], looks[1])
+    assert not torch.equal(looks[1], looks[2])
+
+
+# ---- sampling ---------------------------------------------------------------------------------------------
+
+
+def test_greedy_replies_are_the_likeliest_tokens(trainer: Trainer) -> None:
+    boards = {name: task.boards for name, task in trainer.data.items()}
+    rows = {name: torch.arange(3) for name in boards}
+    found = trainer.reply(STUDENT, rows, boards, temperature=0.0)
+    views = trainer.network.weights.views
+    for name, (read, tokens, lengths) in found.items():
+        replies = Ragged(tokens, lengths)
+        ids, places, labels = trainer.layout(trainer.data[name], STUDENT, read.prompts, replies)
+        with torch.no_grad():
+            likeliest = trainer.logits(views, ids, places, read.patches, read.picture_at).argmax(-1)
+        counted = labels >= 0
+        assert torch.equal(likeliest[counted], labels[counted])
+
+
+def test_replies_end_where_the_model_ends_them(trainer: Trainer, tokenizer: Any) -> None:
+    end = tokenizer.eos_token_id
+    boards = {name: task.boards for name, task in trainer.data.items()}
+    found = trainer.reply(STUDENT, {name: torch.arange(4) for name in boards}, boards)
+    for _, tokens, lengths in found.values():
+        for row, length in zip(tokens, lengths.tolist()):
+            assert end not in row[: length - 1].tolist()
+            assert length == len(row) or row[length - 1] == end
+
+
+def test_rows_are_put_together_without_gaps() -> None:
+    one = Ragged(torch.tensor([[1, 2], [3, 0]], dtype=torch.int16), torch.tensor([2, 1]))
+    two = Ragged(torch.tensor([[4, 0, 0], [5, 6, 7]], dtype=torch.int16), torch.tensor([1, 3]))
+    found = concatenate([one, two], 5)
+    assert found.ids.tolist() == [[1, 2, 4, 0, 0], [3, 5, 6, 7, 0]]
+    assert found.lengths.tolist() == [3, 4]
+
+
+# ---- learning ---------------------------------------------------------------------------------------------
+
+
+def test_supervised_loss_is_the_cross_entropy_of_single_rows(trainer: Trainer) -> None:
+    task = trainer.data["maze"]
+    trainer.reseed(4)
+    loss = float(trainer.supervise(task, PERCEPTION, 4))
+    trainer.reseed(4)
+    rows = trainer.draw(task.boards, 4)
+    total = count = 0.0
+    views = trainer.network.weights.views
+    for row in rows:
+        prompts, at = trainer.prompts(task, task.boards, PERCEPTION, row[None])
+        patches = trainer.pictures(task, task.boards, row[None])
+        reply = task.boards.replies["state"].pick(row[None], torch.zeros(1, dtype=torch.int64))
+        ids = torch.cat([prompts.ids, reply.ids], 1).long()
+        with torch.no_grad():
+            logits = network_logits(trainer, views, ids, patches, at)
+        told = logits[0, prompts.ids.shape[1] - 1 : -1].double().log_softmax(-1)
+        total -= float(told.gather(-1, reply.ids.long().T).sum())
+        count += reply.ids.shape[1]
+    assert loss == pytest.approx(total / count, rel=1e-5)
+
+
+def network_logits(trainer: Trainer, views: Any, ids: Any, patches: Any, at: Any) -> torch.Tensor:
+    return trainer.network.logits(views, trainer.network.hidden(views, ids, patches, at))
+
+
+def test_a_student_learns_from_itself_reading_words(trainer: Trainer) -> None:
+    teacher = trainer.network.weights.frozen()
+    numbers = trainer.distill("direct", 4, Objective(), teacher)
+    assert float(numbers["divergence"]) > 0
+    assert trainer.network.weights.gradient.norm() > 0
+
+
+def test_teacher_stays_as_it_was(trainer: Trainer) -> None:
+    teacher = trainer.network.weights.frozen()
+    before = {name: value.clone() for name, value in teacher.items()}
+    trainer.run(lambda: trainer.distill("direct", 2, Objective(), teacher), steps=2, rate=1e-2)
+    assert all(torch.equal(value, before[name]) for name, value in teacher.items())
+    assert not torch.equal(trainer.network.weights.used, torch.cat([v.reshape(-1) for v in before.values()]))
+
+
+@pytest.mark.parametrize("muon", [False, True])
+def test_learning_lowers_the_loss(trainer: Trainer, muon: bool) -> None:
+    parts = [Part((PERCEPTION,), 6), Part((View("text-student", "direct"),), 6, turns=True)]
+    curve = trainer.run(lambda: trainer.learn(parts), steps=25, rate=3e-3, muon=muon, every=1)
+    assert curve.steps == 25
+    assert curve.points[-1]["picture state"] < 0.8 * curve.points[0]["picture state"]
+
+
+def test_runs_with_one_seed_are_equal(trainer: Trainer) -> None:
+    start = trainer.network.weights.flat.clone()
+    ends = []
+    teacher = trainer.network.weights.frozen()
+    for _ in range(2):
+        trainer.network.weights.load(start)
+        trainer.reseed(7)
+        trainer.run(lambda: trainer.distill("direct", 2, Objective(), teacher), steps=2, rate=1e-3)
+        ends.append(trainer.network.weights.flat.clone())
+    assert torch.equal(*ends)
+
+
+def test_watching_does_not_count_as_training_time(trainer: Trainer) -> None:
+    seen: list[int] = []
+    trainer.run(
+        lambda: trainer.learn([Part((PERCEPTION,), 2)]),
+        steps=4,
+        rate=1e-3,
+        watch=lambda curve: seen.append(curve.steps),
+        watches=[0.0, 0.5, 1.0],
+    )
+    assert seen == [0, 2, 4]
+
+
+def test_orthogonalized_matrices_have_singular_values_near_one() -> None:
+    matrices = torch.randn(3, 20, 50, generator=torch.Generator().manual_seed(0))
+    for found in (orthogonalize(matrices), orthogonalize(matrices.mT)):
+        values = torch.linalg.svdvals(found)
+        assert values.min() > 0.6
+        assert values.max() < 1.3
+
+
+def test_muon_trains_matrices_and_adam_the_rest(model: Any) -> None:
+    weights = Network(model, "cpu").weights
+    before = weights.flat.clone()
+    weights.gradient.copy_(torch.randn(len(weights), generator=torch.Generator().manual_seed(0)))
+    Optimizer(weights, 1e-3).step(1.0)
+    assert torch.equal(weights.gradient, torch.zeros(len(weights)))
+    assert torch.equal(weights.used, weights.flat)
+    moved = (weights.flat - before).abs()
+    block = weights.blocks[0]
+    assert 0 < moved[: weights.blocks[-1].stop].max() < 1e-2
+    assert moved[weights.blocks[-1].stop :].max() == pytest.approx(1e-3, rel=0.05)
+    assert block.of(weights.flat).shape == (block.count, block.rows, block.cols)
+
+
+def test_schedule_rises_and_falls() -> None:
+    assert schedule(0.0) == 0.0
+    assert schedule(0.03) > 0.95
+    assert schedule(1.0) == pytest.approx(0.02)
+
+
+def test_recorder_without_a_gpu_just_calls() -> None:
+    (found,) = Recorder(torch.device("cpu")).run("twice", lambda x: [2 * x], torch.ones(2))
+    assert found.tolist() == [2.0, 2.0]
+
+
+# ---- evaluation -------------------------------------------------------------------------------------------
+
+
+def test_evaluation_judges_every_board_once(trainer: Trainer, tokenizer: Any, held_out: Any) -> None:
+    pending = Evaluator(trainer, tokenizer, held_out, batch=4).start(View("text-student", "direct"))
+    assert pending.done()
+    result = pending.result()
+    assert set(result) == {"success", "optimal", "state", "parsed"}
+    assert set(result["optimal"]) == {"macro", *(f"{name} {size}" for name, size in SIZES.items())}
+    assert {name: len(sizes) for name, sizes in pending.sizes.items()} == {
+        name: len(boards) for name, boards in held_out.items()
+    }
+
+
+def test_evaluation_scores_as_the_core_does(held_out: dict[str, TaskBoards]) -> None:
+    boards = held_out["frozen_lake"]
+    replies = ["<answer>R</answer>", "<answer>DDRR</answer>"] * 3
+    found = judge("frozen_lake", "direct", boards.layouts, replies[: len(boards)])
+    for layout, reply, verdict in zip(boards.layouts, replies, found):
+        score = score_reply(TASKS["frozen_lake"], layout, reply)
+        assert (verdict.success, verdict.optimal) == (score.success, score.optimal)
+
+
+def test_what_comes_back_is_json(trainer: Trainer, tokenizer: Any, held_out: Any) -> None:
+    result = Evaluator(trainer, tokenizer, held_out, batch=6).start(PERCEPTION, share=0.5).result()
+    assert json.loads(json.dumps(result)) == result

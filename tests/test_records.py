@@ -160,8 +160,8 @@ def change(**values: Any) -> Callable[[dict[str, Any]], None]:
         (change(schema=2), "schema must be 1, not 2"),
         (change(size="3"), "size must be of type int, not '3'"),
         (change(size=True), "size must be of type int, not True"),
-        (change(index=-1), "index must not be negative"),
-        (change(detour=float("inf")), "detour must not be negative|no JSON"),
+        (change(index=-1), "index must be a number of at least 0"),
+        (change(detour=float("inf")), "detour must be a number of at least 0|no JSON"),
         (change(id="../x"), "id must be letters"),
         (change(split="dev"), "split must be one of train, validation, test, not 'dev'"),
         (change(difficulty="easy"), "difficulty is 'easy', but the board has 'hard'"),
@@ -210,9 +210,10 @@ def test_a_wrong_record_is_named(tmp_path: Path, damage: Callable[[Any], None], 
     [
         (change(task="lake"), "task: unknown task 'lake'"),
         (change(layout={"rows": 3}), "layout: a FrozenLake layout lacks cols"),
+        (change(image_path="../0.png"), "image_path must not have"),
     ],
 )
-def test_a_record_without_a_board_is_named_without_verification(
+def test_no_board_or_a_path_that_escapes_is_named_without_verification(
     tmp_path: Path, damage: Callable[[Any], None], message: str
 ) -> None:
     record = sample().to_dict()
@@ -260,6 +261,23 @@ def test_parquet_errors_name_the_row(tmp_path: Path) -> None:
     write_samples([sample(0), dataclasses.replace(sample(1), turns=9)], tmp_path, format="parquet")
     with pytest.raises(FormatError, match=r"train\.parquet, row 1: turns is 9, but the board has"):
         list(read_samples(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("image_path", "../../0.png", "image_path must not have empty parts"),
+        ("layout", "{", "layout: this is no JSON"),
+        ("image", {"bytes": b"GIF89a", "path": None}, "image: the picture is no PNG"),
+    ],
+)
+def test_parquet_errors_name_the_field(tmp_path: Path, name: str, value: object, message: str) -> None:
+    parquet, arrow = pytest.importorskip("pyarrow.parquet"), pytest.importorskip("pyarrow")
+    write_samples([sample()], tmp_path, format="parquet")
+    rows = parquet.read_table(tmp_path / "train.parquet").to_pylist()
+    parquet.write_table(arrow.Table.from_pylist([{**rows[0], name: value}]), tmp_path / "train.parquet")
+    with pytest.raises(FormatError, match=rf"train\.parquet, row 0: {message}"):
+        list(read_samples(tmp_path, verify=False))
 
 
 def test_parquet_holds_numbers_beyond_64_bits(tmp_path: Path) -> None:

@@ -129,7 +129,10 @@ def _from_row(row: dict[str, Any], images: bool, verify: bool) -> Sample:
     data = image.get("bytes") if isinstance(image, dict) else None
     layout, plans = row.get("layout"), row.get("optimal_plans")
     if isinstance(layout, str):
-        row["layout"] = parse_json(layout)
+        try:
+            row["layout"] = parse_json(layout)
+        except FormatError as error:
+            raise FormatError(f"layout: {error}") from None
     if isinstance(plans, str):
         if not (plans.isascii() and plans.isdecimal() and len(plans) <= 4000):
             raise FormatError(f"optimal_plans must be a number in decimal, not {plans!r:.80}")

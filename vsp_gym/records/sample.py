@@ -16,6 +16,7 @@ from vsp_gym.envs.base import DIFFICULTIES, PlanningTask
 from vsp_gym.errors import FormatError, LayoutError, UnknownNameError, VSPGymError
 from vsp_gym.planning import Solution
 from vsp_gym.plans import format_plan
+from vsp_gym.records.images import check_path
 from vsp_gym.symmetry import Board, board_key, orbit_key
 
 SCHEMA_VERSION = 1
@@ -213,20 +214,26 @@ def _checked(data: object) -> dict[str, Any]:
             raise FormatError(f"{name} must be of type {types[0].__name__}, not {value!r:.80}")
         if isinstance(value, (int, float)):
             _check_number(name, value)
+    _check_texts(data)
+    return data
+
+
+def _check_texts(data: dict[str, Any]) -> None:
     if not _ID.fullmatch(data["id"]):
         raise FormatError(f"id must be letters, digits and any of _.- (at most 200), not {data['id']!r:.80}")
     for name, allowed in (("split", SPLITS), ("difficulty", DIFFICULTIES)):
         if data[name] not in allowed:
             raise FormatError(f"{name} must be one of {', '.join(allowed)}, not {data[name]!r:.80}")
+    if data["image_path"] is not None:
+        check_path(data["image_path"])
     for name in ("key", "orbit"):
         if not _HEX_KEY.fullmatch(data[name]):
             raise FormatError(f"{name} must be 32 hexadecimal digits, not {data[name]!r:.80}")
-    return data
 
 
 def _check_number(name: str, value: float) -> None:
     if not (math.isfinite(value) and value >= 0):
-        raise FormatError(f"{name} must not be negative, not {value!r:.80}")
+        raise FormatError(f"{name} must be a number of at least 0, not {value!r:.80}")
     if isinstance(value, int) and value > MAX_INT and name != "optimal_plans":
         raise FormatError(f"{name} must be at most {MAX_INT}, not {value!r:.80}")
 

@@ -366,7 +366,8 @@ def _sum_by(at: npt.NDArray[Any], values: npt.NDArray[Any], groups: int) -> npt.
 
 
 def _known(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    return values[~np.isnan(values)]
+    known: npt.NDArray[Any] = values[~np.isnan(values)]
+    return known
 
 
 def _mean(values: npt.NDArray[Any]) -> float:

@@ -685,3 +685,50 @@ def test_dispatcher_spreads_pauses() -> None:
     assert patience.pause(1, 0.0) == 0.5
     assert patience.pause(10_000, 0.5) == 6.0
     assert Dispatcher(Scripted(_solve))
+
+
+def test_boards_of_a_benchmark_without_a_solution_are_left_out(tmp_path: Path) -> None:
+    maps = tmp_path / "suite" / "task1" / "maps" / "level3"
+    boards = {"0": ("_@_", "_*_", "___"), "1": ("@#_", "#*_", "___")}
+    for number, rows in boards.items():
+        table = ["| | Col 1 | Col 2 | Col 3 |"]
+        table += [f"| Row {r} | {' | '.join(row)} |" for r, row in enumerate(rows, start=1)]
+        holes = [
+            f"Row {r}, Column {c};" for r, row in enumerate(rows, 1) for c, x in enumerate(row, 1) if x == "#"
+        ]
+        said = f"The hole(s) are at: {' '.join(holes)}" if holes else "There is no holes in this map;"
+        (start,), (goal,) = (
+            [(r, c) for r, row in enumerate(rows, 1) for c, x in enumerate(row, 1) if x == mark]
+            for mark in "@*"
+        )
+        files = {
+            "table": "\n".join(table) + "\n",
+            "pure_text": f"This is a 3x3 map.\nThe player is at: row {start[0]}, column {start[1]};\n{said}\n"
+            f"The goal is at: Row {goal[0]}, Column {goal[1]}.",
+            "question": "Is there a hole in row 1, column 2?",
+            "answer": "Y" if rows[0][1] == "#" else "N",
+        }
+        for folder, text in files.items():
+            (maps / folder).mkdir(parents=True, exist_ok=True)
+            (maps / folder / f"{number}.txt").write_text(text, encoding="utf-8")
+    arguments = ["evaluate", "--model", "agent:oracle", "--suite", f"ucsb-vsp={tmp_path / 'suite'}"]
+    result = CliRunner().invoke(main, [*arguments, "--out", str(tmp_path / "run")])
+    assert result.exit_code == 0, result.output
+    assert "1 boards of the benchmark have no solution and were left out." in result.output
+    assert "1 replies judged, 100.0% right" in result.output
+
+
+def test_a_data_set_without_boards_is_nothing_to_evaluate(tmp_path: Path) -> None:
+    (tmp_path / "test.jsonl").write_text("", encoding="utf-8")
+    arguments = [
+        "evaluate",
+        "--model",
+        "agent:oracle",
+        "--data",
+        str(tmp_path),
+        "--out",
+        str(tmp_path / "run"),
+    ]
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 1
+    assert "no boards were found" in result.output

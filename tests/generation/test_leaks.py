@@ -122,3 +122,8 @@ def test_errors(tmp_path: Path) -> None:
 
 def test_read_samples_gives_what_leaks_compares(sets: Path) -> None:
     assert [s.id for s in read_samples(sets / "one")] == ["a", "b"]
+
+
+def test_a_source_given_twice_is_refused(sets: Path) -> None:
+    with pytest.raises(FormatError, match="is given twice"):
+        find_leaks([sets / "one", f"{sets / 'one'}/"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vsp_gym import VSPGymError, get_task
-from vsp_gym.envs.maze.generator import count_spanning_trees
+from vsp_gym.envs.maze.generator import MazeGenerator, count_spanning_trees
 from vsp_gym.errors import FormatError, UnknownNameError
 from vsp_gym.generation import Part, Request, capacity, read_config
 from vsp_gym.generation.capacity import birthday_bound, list_boards
@@ -210,3 +211,10 @@ def test_capacity_checks_its_arguments() -> None:
         capacity("maze", 3, "x")  # type: ignore[arg-type]
     with pytest.raises(VSPGymError, match="wanted must be"):
         capacity("maze", 3, wanted=0)
+
+
+def test_a_request_far_beyond_what_there_is_is_refused_after_few_draws() -> None:
+    bound = birthday_bound("maze", MazeGenerator(), 4, None, split_range("train"), 10**12)
+    drawn = int(re.search(r"among ([\d,]+) boards", bound.method).group(1).replace(",", ""))  # type: ignore[union-attr]
+    assert bound.count < 10**9
+    assert drawn < 50_000

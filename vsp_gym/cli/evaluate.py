@@ -350,6 +350,7 @@ def command(spec: str, out: Path, concurrency: int | None, retries: int, **optio
     Exit status: 0 if every reply was judged, 1 if some are missing, 2 for wrong usage, 3 if interrupted.
     """
     broken: list[SuiteError] = []
+    unsolvable: list[str] = []
     try:
         sampling = Sampling(
             options["temperature"],
@@ -359,7 +360,7 @@ def command(spec: str, out: Path, concurrency: int | None, retries: int, **optio
             options["extra_body"],
         )
         _refuse_key(options["api_key_env"], spec, options["system"], sampling)
-        source, boards, total = _boards(broken, **options)
+        source, boards, total = _boards(broken, unsolvable, **options)
         model = _load(spec, sampling, concurrency or 32, **options)
         evaluation = _evaluation(model, **options)
         with _progress(None if total is None else total(evaluation)) as progress:
@@ -375,7 +376,9 @@ def command(spec: str, out: Path, concurrency: int | None, retries: int, **optio
             )
     except VSPGymError as error:
         raise click.UsageError(str(error)) from error
-    _report(tally, broken, out)
+    _report(tally, broken, unsolvable, out)
+    if not tally.scored and not tally.unscored and not tally.interrupted:
+        raise click.ClickException("there was nothing to evaluate: no boards were found")
     if tally.interrupted:
         click.get_current_context().exit(EXIT_INTERRUPTED)
     if not tally.complete or broken:
@@ -422,6 +425,7 @@ _Total = Callable[[Evaluation], int]
 
 def _boards(
     broken: list[SuiteError],
+    unsolvable: list[str],
     *,
     data: Path | None,
     suite: tuple[str, Path] | None,
@@ -444,7 +448,7 @@ def _boards(
         found = read_boards(data)
     elif suite is not None:
         source = {"suite": suite[0], "path": absolute(suite[1])}
-        found = read_suite_boards(*suite, broken)
+        found = read_suite_boards(*suite, broken, unsolvable)
     else:
         drawn = list(dict.fromkeys(tasks or TASKS.values()))
         sides = list(dict.fromkeys(itertools.chain.from_iterable(sizes))) if sizes else None
@@ -549,7 +553,7 @@ def _status(tally: Tally, seconds: float) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _report(tally: Tally, broken: Sequence[SuiteError], out: Path) -> None:
+def _report(tally: Tally, broken: Sequence[SuiteError], unsolvable: Sequence[str], out: Path) -> None:
     kept = f", {tally.earlier} of them by an earlier run" if tally.earlier else ""
     share = f", {tally.succeeded / tally.scored:.1%} right" if tally.scored else ""
     click.echo(f"{tally.scored} replies judged{kept}{share}")
@@ -557,6 +561,8 @@ def _report(tally: Tally, broken: Sequence[SuiteError], out: Path) -> None:
         click.echo(f"{tally.unscored} unscored, for no reply came:")
         for reason, count in tally.reasons.most_common():
             click.echo(f"  {count} x {printable(reason)}")
+    if unsolvable:
+        click.echo(f"{len(unsolvable)} boards of the benchmark have no solution and were left out.")
     if broken:
         click.echo(f"{len(broken)} files of the benchmark cannot be read:")
         for error in broken[:MAX_BROKEN]:

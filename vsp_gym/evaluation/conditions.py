@@ -30,7 +30,7 @@ from vsp_gym.envs.base import Difficulty, PlanningTask
 from vsp_gym.envs.env import check_difficulty
 from vsp_gym.errors import UnknownNameError, VSPGymError
 from vsp_gym.perception import Question, asks, questions
-from vsp_gym.planning import Solution
+from vsp_gym.planning import Solution, solve
 from vsp_gym.plans import ParseMode
 from vsp_gym.prompts import Message, ReplyForm, Role, build_messages, next_turn, prompt_version
 from vsp_gym.records import read_samples
@@ -99,8 +99,17 @@ def read_boards(path: Path, *, images: bool = True) -> Iterator[Board]:
         yield Board(sample.id, index, get_task(sample.task), sample.board(), picture, sample.theme)
 
 
-def read_suite_boards(name: str, path: Path, broken: list[SuiteError]) -> Iterator[Board]:
-    """The boards of a published benchmark; files that cannot be read are appended to `broken`."""
+def read_suite_boards(
+    name: str, path: Path, broken: list[SuiteError], unsolvable: list[str]
+) -> Iterator[Board]:
+    """The boards of a published benchmark that have a solution.
+
+    Args:
+        name: a key of `vsp_gym.suites.SUITES`.
+        path: the published folder.
+        broken: files that cannot be read are appended to it.
+        unsolvable: names of boards without a solution are appended to it: no plan can be right there.
+    """
     seen: dict[str, int] = {}
     index = 0
     for item in read_suite(name, path):
@@ -110,7 +119,11 @@ def read_suite_boards(name: str, path: Path, broken: list[SuiteError]) -> Iterat
         board = f"{item.part}/{item.level}/{item.id}"
         seen[board] = repeated = seen.get(board, -1) + 1
         board = f"{board}#{repeated}" if repeated else board
-        yield Board(board, index, get_task(item.task), item.layout)
+        task = get_task(item.task)
+        if solve(task, item.layout).distance() is None:
+            unsolvable.append(board)
+            continue
+        yield Board(board, index, task, item.layout)
         index += 1
 
 

@@ -45,6 +45,9 @@ SPARE = Fraction(4, 5)
 """Share of a lower bound that may be asked for: slices have somewhat different numbers of boards."""
 
 
+TELLING_PAIRS, HOPELESS = 16, 8
+"""With so many equal pairs, more draws cannot raise the bound to this many times as much."""
+
 EXCLUDED = 20
 """The birthday test gives up if it draws this many times as many boards as it needs that are not excluded."""
 
@@ -238,8 +241,9 @@ class _BirthdayTest:
         self.lengths = lengths
         self._wanted, self._patience = wanted, patience
         needed = 0 if wanted is None else math.isqrt(math.ceil(2 * self._LOG * wanted / SPARE)) + 2
-        self._draws = DRAWS if wanted is None else max(FEWEST, needed)
-        self._most = self._draws << DOUBLINGS
+        self._needed = DRAWS if wanted is None else max(FEWEST, needed)
+        self._draws = min(FEWEST, self._needed)
+        self._most = self._needed << DOUBLINGS
         self._seen: Counter[Board] = Counter()
         self._pairs = self._drawn = self._excluded = self._misses = 0
         self.capacity: Capacity
@@ -258,7 +262,7 @@ class _BirthdayTest:
         if excluded:
             self._excluded += 1
             tries = self._drawn + self._excluded
-            if tries > EXCLUDED * self._draws:
+            if tries > EXCLUDED * self._needed:
                 self._end(Capacity(len(self._seen), False, f"{tries:,} boards drawn, nearly all excluded"))
             return
         self._pairs += self._seen[board]
@@ -273,11 +277,19 @@ class _BirthdayTest:
         # A Poisson number with this mean is `pairs` or less once in 1 / CONFIDENCE times (Chernoff).
         mean = pairs + log + math.sqrt(log * log + 2 * log * pairs) if pairs else log
         count = int(max(len(self._seen), int(drawn * (drawn - 1) / 2 / mean)) * SPARE)
-        if self._wanted is not None and count < self._wanted and self._draws < self._most:
+        if self._draws < self._needed and not self._is_hopeless(count):
+            self._draws = min(2 * self._draws, self._needed)
+            return
+        is_too_low = self._wanted is not None and count < self._wanted
+        if is_too_low and self._draws < self._most and not self._is_hopeless(count):
             self._draws *= 2
             return
         method = f"birthday test: {pairs:,} equal pairs among {drawn:,} boards drawn at random"
         self._end(Capacity(count, False, method))
+
+    def _is_hopeless(self, count: int) -> bool:
+        """Whether the bound is so far below what is wanted that more draws cannot raise it that far."""
+        return self._wanted is not None and self._pairs >= TELLING_PAIRS and HOPELESS * count < self._wanted
 
     def _end(self, capacity: Capacity) -> None:
         self.capacity = capacity

@@ -61,12 +61,14 @@ def find_leaks(sources: Iterable[str | os.PathLike[str]]) -> list[Overlap]:
         One `Overlap` for every source, then one for every pair.
 
     Raises:
-        FormatError: if a source cannot be read.
+        FormatError: if a source cannot be read or is given twice.
         UnknownNameError: for an unknown benchmark.
     """
     named: dict[str, list[Named]] = {}
     for source in sources:
         for name, boards in open_source(os.fspath(source)):
+            if name in named:
+                raise FormatError(f"{name} is given twice")
             named[name] = list(boards)
     alone = [_inside(name, boards) for name, boards in named.items()]
     return alone + [_between(a, named[a], b, named[b]) for a, b in combinations(named, 2)]

@@ -226,6 +226,7 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
             self._flat = self._vectors.reshape(-1)
             cells = self._spec.shape[0] * self._spec.shape[1]
             self._agent_plane = np.arange(self.num_envs) * length + self._spec.planes * cells
+            self._marks = self._agent_plane.copy()
             self._flag_columns = slice((self._spec.planes + 1) * cells, length)
 
     def _check_pool(self, pool: int | Sequence[LayoutT] | None) -> int | list[LayoutT] | None:
@@ -345,7 +346,7 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
             self._limits[which] = boards.limit[dealt]
         if self._spec.kind == "state":
             self._vectors[which] = boards.planes[dealt]
-            self._mark(which, 1)
+            self._mark(which)
 
     # -- step ----------------------------------------------------------------------------------
 
@@ -405,19 +406,18 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
         return array.astype(np.int64)
 
     def _move(self, after: npt.NDArray[np.int64]) -> None:
+        self._at = after
         if self._spec.kind == "state":
-            everything = slice(None)
-            self._mark(everything, 0)
-            self._at = after
-            self._mark(everything, 1)
-        else:
-            self._at = after
+            self._flat[self._marks] = 0
+            self._mark(slice(None))
 
-    def _mark(self, which: Any, value: int) -> None:
+    def _mark(self, which: Any) -> None:
         """Write the agents' cells and the flags of the environments `which` into the observations."""
         at = self._at[which]
-        self._flat[self._agent_plane[which] + self._boards.cell.take(at)] = value
-        if value and self._boards.flags.shape[1]:
+        marks = self._agent_plane[which] + self._boards.cell.take(at)
+        self._flat[marks] = 1
+        self._marks[which] = marks
+        if self._boards.flags.shape[1]:
             self._vectors[which, self._flag_columns] = self._boards.flags.take(at, axis=0)
 
     # -- what is seen --------------------------------------------------------------------------
@@ -469,7 +469,7 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
         """The infos of the environments `present`, in Gymnasium's form: an array and its mask a key."""
         boards, at = self._boards, self._at
         values = {
-            "violation": VIOLATION_NAMES.take(violation),
+            "violation": _names(violation),
             "distance": boards.distance.take(at),
             "optimal_actions": boards.optimal.take(at, axis=0),
             "action_mask": boards.mask.take(at, axis=0),
@@ -521,6 +521,14 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
     def states(self) -> tuple[StateT, ...]:
         """The current states."""
         return tuple(solution.states[s] for solution, s in map(self._where, range(self.num_envs)))
+
+
+def _names(violation: npt.NDArray[np.uint8]) -> npt.NDArray[np.object_]:
+    """`VIOLATION_NAMES` of codes; most are 0, and an empty array of objects is None already."""
+    names = np.empty(len(violation), object)
+    illegal = np.flatnonzero(violation)
+    names[illegal] = VIOLATION_NAMES.take(violation.take(illegal))
+    return names
 
 
 def _gymnasium_mode(mode: str) -> Any:

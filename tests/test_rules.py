@@ -11,7 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsp_gym import TASKS, Action, Cell, FrozenLakeLayout, MazeLayout, MiniBehaviourLayout, Violation
+from vsp_gym import (
+    TASKS,
+    Action,
+    Cell,
+    FrozenLakeLayout,
+    MazeLayout,
+    MiniBehaviourLayout,
+    Violation,
+    get_task,
+)
 from vsp_gym.core import check_action, check_plan
 from vsp_gym.envs.mini_behaviour.rules import MiniBehaviourState
 from vsp_gym.scoring import rollout
@@ -26,6 +35,13 @@ LAKE = FrozenLakeLayout.from_rows(["SFF", "FHF", "FFG"])
 # +---+---+
 MAZE = MazeLayout(walls=((7, 9), (15, 14)), start=Cell(0, 0), goal=Cell(1, 1))
 ROOM = MiniBehaviourLayout(5, 5, start=Cell(0, 0), printer=Cell(0, 2), table=Cell(3, 1))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_found_by_its_name_title_and_environment_id(name: str) -> None:
+    task = TASKS[name]
+    for word in (name, name.replace("_", "-"), name.upper(), task.title, task.env_id, task):
+        assert get_task(word) is task
 
 
 @pytest.mark.parametrize(

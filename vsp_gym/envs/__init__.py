@@ -19,7 +19,10 @@ TASKS: dict[str, PlanningTask[Any, Any]] = {
 
 
 def get_task(task: str | PlanningTask[Any, Any]) -> PlanningTask[Any, Any]:
-    """The task of that name; case, `-` and `_` do not matter (`"FrozenLake"`, `"frozen-lake"`).
+    """The task of that name or environment id; case, `-` and `_` do not matter.
+
+    >>> get_task("frozen-lake") is get_task("FrozenLake") is get_task("VSP/FrozenLake-v0")
+    True
 
     Raises:
         UnknownNameError: for any other name.
@@ -29,7 +32,7 @@ def get_task(task: str | PlanningTask[Any, Any]) -> PlanningTask[Any, Any]:
     if isinstance(task, str):
         wanted = _squash(task)
         for name, candidate in TASKS.items():
-            if _squash(name) == wanted:
+            if wanted in (_squash(name), _squash(candidate.env_id)):
                 return candidate
     raise UnknownNameError("task", task, TASKS)
 

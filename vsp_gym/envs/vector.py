@@ -468,7 +468,7 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
     def _infos(self, violation: npt.NDArray[np.uint8], present: npt.NDArray[np.bool_]) -> dict[str, Any]:
         """The infos of the environments `present`, in Gymnasium's form: an array and its mask a key."""
         boards, at = self._boards, self._at
-        values = {
+        values: dict[str, npt.NDArray[Any]] = {
             "violation": _names(violation),
             "distance": boards.distance.take(at),
             "optimal_actions": boards.optimal.take(at, axis=0),

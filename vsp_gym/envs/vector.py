@@ -8,7 +8,7 @@ vector environment cannot disagree.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Generic, cast, get_args
+from typing import Any, Generic, TypeVar, cast, get_args
 
 import gymnasium as gym
 import numpy as np
@@ -32,6 +32,8 @@ from vsp_gym.envs.env import (
 from vsp_gym.errors import UnknownNameError, VSPGymError
 from vsp_gym.planning import VIOLATION_CODES, Solution
 from vsp_gym.render import render_batch, render_rgb
+
+ScalarT = TypeVar("ScalarT", bound=np.generic)
 
 VIOLATION_NAMES = np.array(
     [None, *(violation.value for violation in VIOLATION_CODES[1:] if violation)], object
@@ -73,7 +75,7 @@ class _Boards(Generic[LayoutT, StateT]):
             "distance": ((count, per_board), np.int64),
             "optimal": ((count, per_board, actions), np.int8),
             "mask": ((count, per_board, actions), np.int8),
-            "cell": ((count, per_board), np.int64),
+            "agent": ((count, per_board), np.int64),
             "flags": ((count, per_board, len(self.spec.task.picture.flags)), np.uint8),
         }
         for name, (shape, dtype) in shapes.items():
@@ -97,7 +99,7 @@ class _Boards(Generic[LayoutT, StateT]):
         self.distance: npt.NDArray[np.int64] = self.distance.reshape(-1)
         self.optimal: npt.NDArray[np.int8] = self.optimal.reshape(boards_states, self.actions)
         self.mask: npt.NDArray[np.int8] = self.mask.reshape(boards_states, self.actions)
-        self.cell: npt.NDArray[np.int64] = self.cell.reshape(-1)
+        self.agent: npt.NDArray[np.int64] = self.agent.reshape(-1)
         self.flags: npt.NDArray[np.uint8] = self.flags.reshape(boards_states, self.flags.shape[-1])
 
     def put(self, board: int, solution: Solution[LayoutT, StateT]) -> bool:
@@ -119,7 +121,8 @@ class _Boards(Generic[LayoutT, StateT]):
         self.optimal[rows] = known.optimal_actions
         self.mask[rows] = known.action_mask
         agents = [picture.agent(layout, state) for state in table.states]
-        self.cell[rows] = [agent.row * layout.cols + agent.col for agent in agents]
+        plane = self.spec.planes * layout.rows * layout.cols
+        self.agent[rows] = [plane + agent.row * layout.cols + agent.col for agent in agents]
         if picture.flags:
             self.flags[rows] = [picture.encode_flags(state) for state in table.states]
         self.solutions[board] = solution
@@ -216,18 +219,11 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
         self._rngs: list[np.random.Generator | None] = [None] * self.num_envs
         self._board = np.zeros(self.num_envs, np.int64) if self._shared else np.arange(self.num_envs)
         self._at = np.zeros(self.num_envs, np.int64)
-        self._steps = np.zeros(self.num_envs, np.int64)
-        self._limits = np.full(self.num_envs, self._max_steps or 0, np.int64)
+        self._clock = 0
+        self._deadlines = np.zeros(self.num_envs, np.int64)
         self._done = np.zeros(self.num_envs, np.bool_)
         self._began = False
-        if self._spec.kind == "state":
-            length = self._spec.state_length
-            self._vectors = np.zeros((self.num_envs, length), np.uint8)
-            self._flat = self._vectors.reshape(-1)
-            cells = self._spec.shape[0] * self._spec.shape[1]
-            self._agent_plane = np.arange(self.num_envs) * length + self._spec.planes * cells
-            self._marks = self._agent_plane.copy()
-            self._flag_columns = slice((self._spec.planes + 1) * cells, length)
+        self._rows = np.arange(self.num_envs) * self._spec.state_length
 
     def _check_pool(self, pool: int | Sequence[LayoutT] | None) -> int | list[LayoutT] | None:
         if pool is None:
@@ -341,12 +337,7 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
                     self._at += np.arange(self.num_envs) * (boards.per_board - before)
         dealt = self._board[which]
         self._at[which] = boards.start[dealt]
-        self._steps[which] = 0
-        if self._max_steps is None:
-            self._limits[which] = boards.limit[dealt]
-        if self._spec.kind == "state":
-            self._vectors[which] = boards.planes[dealt]
-            self._mark(which)
+        self._deadlines[which] = self._clock + (self._max_steps or boards.limit[dealt])
 
     # -- step ----------------------------------------------------------------------------------
 
@@ -364,15 +355,14 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
                 f"boards {np.flatnonzero(ended)[:10].tolist()} are over; reset them first"
             )
         entry += self._at * boards.actions
-        after = boards.next.take(entry)
-        reward = boards.reward.take(entry)
-        terminated = boards.terminated.take(entry)
-        violation = boards.violation.take(entry)
+        self._at = _take(boards.next, entry)
+        reward = _take(boards.reward, entry)
+        terminated = _take(boards.terminated, entry)
+        violation = _take(boards.violation, entry)
         if self._ends_at_violation:
             terminated |= violation != 0
-        self._move(after)
-        self._steps += 1
-        truncated = self._steps >= self._limits
+        self._clock += 1
+        truncated = self._deadlines <= self._clock
         truncated &= ~terminated
         fresh = np.flatnonzero(ended) if self._autoreset == "NextStep" else np.empty(0, np.int64)
         if len(fresh):
@@ -405,32 +395,27 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
             )
         return array.astype(np.int64)
 
-    def _move(self, after: npt.NDArray[np.int64]) -> None:
-        self._at = after
-        if self._spec.kind == "state":
-            self._flat[self._marks] = 0
-            self._mark(slice(None))
-
-    def _mark(self, which: Any) -> None:
-        """Write the agents' cells and the flags of the environments `which` into the observations."""
-        at = self._at[which]
-        marks = self._agent_plane[which] + self._boards.cell.take(at)
-        self._flat[marks] = 1
-        self._marks[which] = marks
-        if self._boards.flags.shape[1]:
-            self._vectors[which, self._flag_columns] = self._boards.flags.take(at, axis=0)
-
     # -- what is seen --------------------------------------------------------------------------
 
     def _observe(self) -> Any:
         kind = self._spec.kind
         if kind == "state":
-            return self._vectors.copy()
+            return self._vectors(slice(None))
         if kind == "text":
             return self._texts()
         if kind == "image":
             return self._images()
         return {"image": self._images(), "text": self._texts()}
+
+    def _vectors(self, which: Any) -> npt.NDArray[np.uint8]:
+        """State vectors of the environments `which`: their boards' planes, the agents and the flags."""
+        boards, at = self._boards, self._at[which]
+        vectors = _take(boards.planes, self._board[which])
+        vectors.reshape(-1)[self._rows[: len(at)] + _take(boards.agent, at)] = 1
+        flags = boards.flags.shape[1]
+        if flags:
+            vectors[:, -flags:] = _take(boards.flags, at)
+        return vectors
 
     def _where(self, i: int) -> tuple[Solution[LayoutT, StateT], int]:
         board = int(self._board[i])
@@ -455,10 +440,13 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
         spec = self._spec
         return render_batch(self.task, layouts, states, size=spec.image_size, theme=spec.theme)
 
-    def _observe_one(self, i: int) -> Any:
-        """Observation of board `i` as the single environment gives it."""
+    def _observe_each(self, which: npt.NDArray[np.int64]) -> list[Any]:
+        """Observations of the environments `which` as the single environment gives them."""
         if self._spec.kind == "state":
-            return self._vectors[i].copy()
+            return list(self._vectors(which))
+        return [self._observe_one(i) for i in which.tolist()]
+
+    def _observe_one(self, i: int) -> Any:
         if self._spec.kind == "text":
             return self._text(i)
         solution, s = self._where(i)
@@ -469,10 +457,10 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
         """The infos of the environments `present`, in Gymnasium's form: an array and its mask a key."""
         boards, at = self._boards, self._at
         values: dict[str, npt.NDArray[Any]] = {
-            "violation": _names(violation),
-            "distance": boards.distance.take(at),
-            "optimal_actions": boards.optimal.take(at, axis=0),
-            "action_mask": boards.mask.take(at, axis=0),
+            "violation": _take(VIOLATION_NAMES, violation),
+            "distance": _take(boards.distance, at),
+            "optimal_actions": _take(boards.optimal, at),
+            "action_mask": _take(boards.mask, at),
         }
         values["is_success"] = values["distance"] == 0
         infos: dict[str, Any] = {}
@@ -487,8 +475,9 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
     def _final(self, violation: npt.NDArray[np.uint8]) -> dict[str, Any]:
         """`final_obs` and `final_info` of the boards that are over, before they are reset."""
         observations = np.full(self.num_envs, None, object)
-        for i in np.flatnonzero(self._done).tolist():
-            observations[i] = self._observe_one(i)
+        over = np.flatnonzero(self._done)
+        for i, observation in zip(over.tolist(), self._observe_each(over)):
+            observations[i] = observation
         return {
             "final_obs": observations,
             "_final_obs": self._done.copy(),
@@ -523,12 +512,9 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
         return tuple(solution.states[s] for solution, s in map(self._where, range(self.num_envs)))
 
 
-def _names(violation: npt.NDArray[np.uint8]) -> npt.NDArray[np.object_]:
-    """`VIOLATION_NAMES` of codes; most are 0, and an empty array of objects is None already."""
-    names = np.empty(len(violation), object)
-    illegal = np.flatnonzero(violation)
-    names[illegal] = VIOLATION_NAMES.take(violation.take(illegal))
-    return names
+def _take(table: npt.NDArray[ScalarT], at: npt.NDArray[np.integer[Any]]) -> npt.NDArray[ScalarT]:
+    """Rows of `table`; the positions are known to be in range, and "wrap" is the mode that checks least."""
+    return table.take(at, axis=0, mode="wrap")
 
 
 def _gymnasium_mode(mode: str) -> Any:

@@ -158,6 +158,14 @@ def test_returned_arrays_are_the_callers_own() -> None:
     assert np.array_equal(observation, kept)
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_infos_have_strides_that_other_libraries_take(task: str) -> None:
+    _, infos = VectorPlanningEnv(4, task, observation="state").reset(seed=0)
+    for key, value in infos.items():
+        assert value.flags.aligned, key
+        assert all(stride % value.itemsize == 0 for stride in value.strides), key
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -43,64 +43,56 @@ VIOLATION_NAMES = np.array(
 AUTORESET_MODES = ("NextStep", "SameStep", "Disabled")
 """Values of Gymnasium's `AutoresetMode`."""
 
+_MOVE = np.dtype(
+    [("next", np.int64), ("reward", np.float32), ("terminated", np.bool_), ("violation", np.uint8)],
+    align=True,
+)
+"""What an action does in a state: the columns of `TransitionTable`, side by side in 16 bytes."""
+
+
+def _facts(actions: int) -> np.dtype[np.void]:
+    """What infos say about a state, by the names they have there and in `Knowledge`."""
+    masks = [(name, np.int8, (actions,)) for name in ("optimal_actions", "action_mask")]
+    return np.dtype([("distance", np.int64), *masks], align=True)
+
 
 class _Boards(Generic[LayoutT, StateT]):
     """The tables of `count` boards, stacked so that one number names a board and a state.
 
-    That number is `board * states_per_board + state`. Arrays are flat over boards and states, and
-    those about transitions over actions as well.
+    That number is `board * per_board + state`, and `number * actions + action` a move. Rows are structured
+    where several values of one are wanted together, because each gather costs a step.
     """
 
     def __init__(self, spec: ObservationSpec[LayoutT, StateT], count: int) -> None:
         self.spec = spec
         self.actions = len(spec.task.actions)
         self.count = count
+        self.per_board = 1
+        """States that there is room for on each board."""
+        self.moves = np.zeros(count * self.actions, _MOVE)
+        self.facts = np.zeros(count, _facts(self.actions))
+        self.agent = np.zeros(count, np.int64)
+        """Where the agent's 1 is in a state vector."""
+        self.flags = np.zeros((count, len(spec.task.picture.flags)), np.uint8)
         self.solutions: list[Solution[LayoutT, StateT] | None] = [None] * count
         self.start = np.zeros(count, np.int64)
         self.limit = np.zeros(count, np.int64)
         self.texts: list[dict[int, str]] = [{} for _ in range(count)]
         self._encodes = spec.kind == "state"
         self.planes = np.zeros((count, spec.state_length if self._encodes else 0), np.uint8)
-        self.per_board = 0
-        self._grow(1)
+        """State vectors of the boards without agent and flags."""
 
     def _grow(self, per_board: int) -> None:
         """Make room for boards with `per_board` states, moving those that are there."""
-        old, count, actions = self.per_board, self.count, self.actions
-        shapes = {
-            "next": ((count, per_board, actions), np.int64),
-            "reward": ((count, per_board, actions), np.float64),
-            "terminated": ((count, per_board, actions), np.bool_),
-            "violation": ((count, per_board, actions), np.uint8),
-            "distance": ((count, per_board), np.int64),
-            "optimal": ((count, per_board, actions), np.int8),
-            "mask": ((count, per_board, actions), np.int8),
-            "agent": ((count, per_board), np.int64),
-            "flags": ((count, per_board, len(self.spec.task.picture.flags)), np.uint8),
-        }
-        for name, (shape, dtype) in shapes.items():
-            grown: npt.NDArray[Any] = np.zeros(shape, dtype)
-            if old:
-                grown[:, :old] = getattr(self, name).reshape(count, old, *shape[2:])
-            setattr(self, name, grown)
-        if old:
-            shift = (np.arange(count) * (per_board - old))[:, None, None]
-            self.next[:, :old] += shift
-            self.start += np.arange(count) * (per_board - old)
+        count, actions = self.count, self.actions
+        shift = np.arange(count) * (per_board - self.per_board)
+        self.moves["next"] += shift.repeat(self.per_board * actions)
+        self.start += shift
+        self.moves = _widened(self.moves, count, per_board * actions)
+        self.facts = _widened(self.facts, count, per_board)
+        self.agent = _widened(self.agent, count, per_board)
+        self.flags = _widened(self.flags, count, per_board)
         self.per_board = per_board
-        self._flatten()
-
-    def _flatten(self) -> None:
-        boards_states = self.count * self.per_board
-        self.next: npt.NDArray[np.int64] = self.next.reshape(-1)
-        self.reward: npt.NDArray[np.float64] = self.reward.reshape(-1)
-        self.terminated: npt.NDArray[np.bool_] = self.terminated.reshape(-1)
-        self.violation: npt.NDArray[np.uint8] = self.violation.reshape(-1)
-        self.distance: npt.NDArray[np.int64] = self.distance.reshape(-1)
-        self.optimal: npt.NDArray[np.int8] = self.optimal.reshape(boards_states, self.actions)
-        self.mask: npt.NDArray[np.int8] = self.mask.reshape(boards_states, self.actions)
-        self.agent: npt.NDArray[np.int64] = self.agent.reshape(-1)
-        self.flags: npt.NDArray[np.uint8] = self.flags.reshape(boards_states, self.flags.shape[-1])
 
     def put(self, board: int, solution: Solution[LayoutT, StateT]) -> bool:
         """Store a board's tables in slot `board`; True if all state numbers changed to make room."""
@@ -112,14 +104,15 @@ class _Boards(Generic[LayoutT, StateT]):
             self._grow(states)
         first = board * self.per_board
         rows = slice(first, first + states)
-        cells = slice(first * self.actions, (first + states) * self.actions)
-        self.next[cells] = table.next.ravel() + first
-        self.reward[cells] = table.reward.ravel()
-        self.terminated[cells] = table.terminated.ravel()
-        self.violation[cells] = table.violation.ravel()
-        self.distance[rows] = known.distance
-        self.optimal[rows] = known.optimal_actions
-        self.mask[rows] = known.action_mask
+        moves = self.moves[first * self.actions : (first + states) * self.actions]
+        moves["next"] = table.next.ravel() + first
+        moves["reward"] = table.reward.ravel()
+        moves["terminated"] = table.terminated.ravel()
+        moves["violation"] = table.violation.ravel()
+        facts = self.facts[rows]
+        facts["distance"] = known.distance
+        facts["optimal_actions"] = known.optimal_actions
+        facts["action_mask"] = known.action_mask
         agents = [picture.agent(layout, state) for state in table.states]
         plane = self.spec.planes * layout.rows * layout.cols
         self.agent[rows] = [plane + agent.row * layout.cols + agent.col for agent in agents]
@@ -355,10 +348,11 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
                 f"boards {np.flatnonzero(ended)[:10].tolist()} are over; reset them first"
             )
         entry += self._at * boards.actions
-        self._at = _take(boards.next, entry)
-        reward = _take(boards.reward, entry)
-        terminated = _take(boards.terminated, entry)
-        violation = _take(boards.violation, entry)
+        moves = _take(boards.moves, entry)
+        self._at = moves["next"].copy()
+        reward = moves["reward"].astype(np.float64)
+        terminated = moves["terminated"].copy()
+        violation = moves["violation"].copy()
         if self._ends_at_violation:
             terminated |= violation != 0
         self._clock += 1
@@ -455,14 +449,14 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
 
     def _infos(self, violation: npt.NDArray[np.uint8], present: npt.NDArray[np.bool_]) -> dict[str, Any]:
         """The infos of the environments `present`, in Gymnasium's form: an array and its mask a key."""
-        boards, at = self._boards, self._at
+        facts = _take(self._boards.facts, self._at)
         values: dict[str, npt.NDArray[Any]] = {
             "violation": _take(VIOLATION_NAMES, violation),
-            "distance": _take(boards.distance, at),
-            "optimal_actions": _take(boards.optimal, at),
-            "action_mask": _take(boards.mask, at),
+            "distance": facts["distance"],
+            "optimal_actions": facts["optimal_actions"],
+            "action_mask": facts["action_mask"],
+            "is_success": facts["distance"] == 0,
         }
-        values["is_success"] = values["distance"] == 0
         infos: dict[str, Any] = {}
         everywhere = bool(present.all())
         for key, value in values.items():
@@ -510,6 +504,14 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
     def states(self) -> tuple[StateT, ...]:
         """The current states."""
         return tuple(solution.states[s] for solution, s in map(self._where, range(self.num_envs)))
+
+
+def _widened(table: npt.NDArray[ScalarT], count: int, length: int) -> npt.NDArray[ScalarT]:
+    """`table` of `count` boards with `length` rows for each; the new ones are 0."""
+    rows = table.reshape(count, len(table) // count, *table.shape[1:])
+    wide = np.zeros((count, length, *table.shape[1:]), table.dtype)
+    wide[:, : rows.shape[1]] = rows
+    return wide.reshape(count * length, *table.shape[1:])
 
 
 def _take(table: npt.NDArray[ScalarT], at: npt.NDArray[np.integer[Any]]) -> npt.NDArray[ScalarT]:

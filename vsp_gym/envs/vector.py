@@ -352,7 +352,7 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
         self._at = moves["next"].copy()
         reward = moves["reward"].astype(np.float64)
         terminated = moves["terminated"].copy()
-        violation = moves["violation"].copy()
+        violation = moves["violation"]
         if self._ends_at_violation:
             terminated |= violation != 0
         self._clock += 1
@@ -381,13 +381,14 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
             raise VSPGymError(
                 f"actions must be integers of shape [{self.num_envs}], not {array.dtype}{list(array.shape)}"
             )
-        if array.min() < 0 or array.max() >= self._boards.actions:
+        entry = array.astype(np.int64)
+        if np.max(entry.view(np.uint64)) >= self._boards.actions:  # a negative one is huge without its sign
             allowed = ", ".join(f"{a.value} {a.name}" for a in self.task.actions)
             wrong = int(np.flatnonzero((array < 0) | (array >= self._boards.actions))[0])
             raise VSPGymError(
                 f"actions[{wrong}] is {array[wrong]}, no action of {self.task.title}; allowed: {allowed}"
             )
-        return array.astype(np.int64)
+        return entry
 
     # -- what is seen --------------------------------------------------------------------------
 

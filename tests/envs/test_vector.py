@@ -10,6 +10,8 @@ import pytest
 from gymnasium.vector import SyncVectorEnv
 
 from vsp_gym import TASKS, FrozenLakeLayout, PlanningEnv, UnknownNameError, VectorPlanningEnv, VSPGymError
+from vsp_gym.envs import vector
+from vsp_gym.envs.env import ObservationSpec
 
 HAS_MODES = hasattr(gym.vector, "AutoresetMode")
 """Gymnasium 1.0 has only one way to reset."""
@@ -113,6 +115,23 @@ def test_a_drawn_pool_is_a_function_of_the_seed() -> None:
     assert first.layouts == layouts
     first.reset(seed=5)
     assert set(first.layouts).isdisjoint(layouts)
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 1 << 20])
+@pytest.mark.parametrize("task", TASKS)
+def test_state_vectors_of_a_pool_are_those_of_the_boards_in_play(
+    task: str, kept_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector, "KEPT_BYTES", kept_bytes)
+    env = VectorPlanningEnv(8, task, size=5, observation="state", pool=3)
+    spec = ObservationSpec(env.task, "state", (5, 5), 256, "classic")
+    rng = np.random.default_rng(0)
+    for seed in (4, 5):
+        seen, _ = env.reset(seed=seed)
+        for _ in range(30):
+            expected = [spec.encode(*board) for board in zip(env.layouts, env.states)]
+            assert np.array_equal(seen, expected)
+            seen = env.step(rng.integers(0, env.single_action_space.n, 8))[0]
 
 
 def test_a_drawn_pool_is_not_drawn_anew_under_boards_that_go_on() -> None:

@@ -43,6 +43,9 @@ VIOLATION_NAMES = np.array(
 AUTORESET_MODES = ("NextStep", "SameStep", "Disabled")
 """Values of Gymnasium's `AutoresetMode`."""
 
+KEPT_BYTES = 1 << 20
+"""Up to this size the state vectors of all states are kept; more would leave a core's cache."""
+
 _MOVE = np.dtype(
     [("next", np.int64), ("reward", np.float32), ("terminated", np.bool_), ("violation", np.uint8)],
     align=True,
@@ -81,6 +84,7 @@ class _Boards(Generic[LayoutT, StateT]):
         self._encodes = spec.kind == "state"
         self.planes = np.zeros((count, spec.state_length if self._encodes else 0), np.uint8)
         """State vectors of the boards without agent and flags."""
+        self._kept: npt.NDArray[np.uint8] | None = None
 
     def _grow(self, per_board: int) -> None:
         """Make room for boards with `per_board` states, moving those that are there."""
@@ -127,6 +131,24 @@ class _Boards(Generic[LayoutT, StateT]):
             self.planes[board] = 0
             self.planes[board, : len(planes)] = planes
         return grows
+
+    def vectors(self, board: npt.NDArray[np.int64], at: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """State vectors, `uint8[n, state_length]`, of states on boards, both given by their numbers."""
+        if self._kept is not None:
+            return _take(self._kept, at)
+        vectors = _take(self.planes, board)
+        vectors.reshape(-1)[np.arange(0, vectors.size, vectors.shape[1]) + _take(self.agent, at)] = 1
+        flags = self.flags.shape[1]
+        if flags:
+            vectors[:, -flags:] = _take(self.flags, at)
+        return vectors
+
+    def keep_vectors(self) -> None:
+        """Keep the vectors of all states if they are small together; for boards that stay as they are."""
+        self._kept = None
+        states = np.arange(self.count * self.per_board)
+        if self._encodes and len(states) * self.planes.shape[1] <= KEPT_BYTES:
+            self._kept = self.vectors(states // self.per_board, states)
 
     def solution(self, board: int) -> Solution[LayoutT, StateT]:
         solution = self.solutions[board]
@@ -216,7 +238,6 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
         self._deadlines = np.zeros(self.num_envs, np.int64)
         self._done = np.zeros(self.num_envs, np.bool_)
         self._began = False
-        self._rows = np.arange(self.num_envs) * self._spec.state_length
 
     def _check_pool(self, pool: int | Sequence[LayoutT] | None) -> int | list[LayoutT] | None:
         if pool is None:
@@ -310,6 +331,7 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
             solutions = [self._source.draw(self.np_random)]
         for board, solution in enumerate(solutions):
             self._boards.put(board, solution)
+        self._boards.keep_vectors()
         self._ready = True
 
     def _deal(self, which: npt.NDArray[np.int64], options: dict[str, Any]) -> None:
@@ -395,22 +417,12 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
     def _observe(self) -> Any:
         kind = self._spec.kind
         if kind == "state":
-            return self._vectors(slice(None))
+            return self._boards.vectors(self._board, self._at)
         if kind == "text":
             return self._texts()
         if kind == "image":
             return self._images()
         return {"image": self._images(), "text": self._texts()}
-
-    def _vectors(self, which: Any) -> npt.NDArray[np.uint8]:
-        """State vectors of the environments `which`: their boards' planes, the agents and the flags."""
-        boards, at = self._boards, self._at[which]
-        vectors = _take(boards.planes, self._board[which])
-        vectors.reshape(-1)[self._rows[: len(at)] + _take(boards.agent, at)] = 1
-        flags = boards.flags.shape[1]
-        if flags:
-            vectors[:, -flags:] = _take(boards.flags, at)
-        return vectors
 
     def _where(self, i: int) -> tuple[Solution[LayoutT, StateT], int]:
         board = int(self._board[i])
@@ -438,7 +450,7 @@ class VectorPlanningEnv(gym.vector.VectorEnv[Any, Any, Any], Generic[LayoutT, St
     def _observe_each(self, which: npt.NDArray[np.int64]) -> list[Any]:
         """Observations of the environments `which` as the single environment gives them."""
         if self._spec.kind == "state":
-            return list(self._vectors(which))
+            return list(self._boards.vectors(self._board[which], self._at[which]))
         return [self._observe_one(i) for i in which.tolist()]
 
     def _observe_one(self, i: int) -> Any:

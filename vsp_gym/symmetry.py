@@ -110,14 +110,12 @@ def _images(rows: int, cols: int) -> tuple[tuple[int, ...], ...]:
 
 @lru_cache(maxsize=64)
 def _sources(rows: int, cols: int) -> npt.NDArray[np.intp]:
-    """`[symmetries, cells]` the cell that each cell of the image comes from."""
-    return np.argsort(np.array(_images(rows, cols), np.intp), axis=1)
+    """`[symmetries * cells]` for each cell of the images the cell that it comes from.
 
-
-@lru_cache(maxsize=64)
-def _tables(turned: tuple[bytes, ...], count: int) -> npt.NDArray[np.uint8]:
-    """`[count, 256]` the codes of `turned`."""
-    return np.frombuffer(b"".join(turned[:count]), np.uint8).reshape(count, 256)
+    Images follow one another, and so do the copies of the board that they come from.
+    """
+    images = np.array(_images(rows, cols), np.intp)
+    return (np.argsort(images, axis=1) + np.arange(len(images))[:, None] * rows * cols).reshape(-1)
 
 
 def images(form: BoardForm[Any], board: Board) -> list[Board]:
@@ -131,12 +129,14 @@ def images(form: BoardForm[Any], board: Board) -> list[Board]:
 
 def _turn(form: BoardForm[Any], rows: int, cols: int, ground: bytes) -> list[bytes]:
     """The ground under every symmetry that keeps the shape."""
-    turned = np.frombuffer(ground, np.uint8)[_sources(rows, cols)]
-    count, cells = turned.shape
-    if form.turned is not None:
-        turned = _tables(tuple(form.turned), count)[np.arange(count)[:, None], turned]
-    data = turned.tobytes()
-    return [data[i : i + cells] for i in range(0, count * cells, cells)]
+    sources, cells = _sources(rows, cols), len(ground)
+    count = len(sources) // cells
+    if form.turned is None:
+        codes = ground * count
+    else:
+        codes = b"".join([ground.translate(table) for table in form.turned[:count]])
+    data = np.frombuffer(codes, np.uint8).take(sources).tobytes()
+    return [data[i : i + cells] for i in range(0, len(data), cells)]
 
 
 class Orbits:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 
 from vsp_gym import TASKS
 from vsp_gym.core import MOVES
-from vsp_gym.render import THEMES, encode_png, render_png, render_rgb
+from vsp_gym.render import THEMES, encode_png, render_png, render_pngs, render_rgb, strips
 from vsp_gym.render.atlas import get_sheet
 from vsp_gym.render.themes import Look, Theme, get_theme
 
@@ -41,6 +42,32 @@ def test_bytes_do_not_depend_on_what_was_drawn_before() -> None:
     forwards = [render_png(task, layout, theme="default") for layout in layouts]
     get_sheet.cache_clear()
     assert [render_png(task, layout, theme="default") for layout in reversed(layouts)] == forwards[::-1]
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
+@pytest.mark.parametrize("size", [strips.MOST_COLS - 1, strips.MOST_COLS, strips.MOST_COLS + 1])
+def test_zlib_data_are_the_lines_and_their_checksum(name: str, size: int) -> None:
+    task = TASKS[name]
+    layouts = [task.generator.sample(np.random.default_rng(i), size) for i in range(6)]
+    for layout, file in zip(layouts, render_pngs(task, layouts, size=120)):
+        palette, bits = file.index(b"PLTE"), file[24]
+        start = file.index(b"IDAT") + 4
+        length = int.from_bytes(file[start - 8 : start - 4], "big")
+        lines = zlib.decompress(file[start : start + length])  # which checks the checksum
+        rows = np.frombuffer(lines, np.uint8).reshape(120, -1)
+        assert not rows[:, 0].any()
+        indices = np.unpackbits(rows[:, 1:], axis=1).reshape(120, 120, bits) @ (1 << np.arange(bits)[::-1])
+        colors = np.frombuffer(file[palette + 4 : start - 12], np.uint8).reshape(-1, 3)
+        np.testing.assert_array_equal(colors[indices], render_rgb(task, layout, size=120))
+
+
+def test_forgetting_strips_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    task = TASKS["maze"]
+    layouts = [task.generator.sample(np.random.default_rng(i), 4) for i in range(8)]
+    files = render_pngs(task, layouts)
+    strips.get_strips.cache_clear()
+    monkeypatch.setattr(strips, "STRIP_BYTES", 1000)
+    assert render_pngs(task, layouts) == files
 
 
 def test_more_than_256_colors_make_a_true_color_file(lake: Any) -> None:

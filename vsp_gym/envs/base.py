@@ -209,6 +209,8 @@ class PictureView(Generic[LayoutT, StateT]):
     """Names of the state's booleans besides the agent's cell."""
     meanings: ClassVar[Mapping[str, str]] = {}
     """What each role that the task draws stands for, for the legend: `{"goal": "the goal"}`."""
+    seams: ClassVar[tuple[float, ...]] = ()
+    """Where to cut a row of cells, in parts of its height, into strips that recur on many boards."""
     looks: ClassVar[Mapping[str, Mapping[str, Look]]] = {}
     """Looks of this task's own, by theme and role. Roles that no theme has need one for `"default"`."""
 

@@ -27,8 +27,8 @@ from vsp_gym.records.writing import Record
 from vsp_gym.render import render_pngs
 from vsp_gym.symmetry import Board, board_key
 
-BATCH = 32
-"""Pictures drawn at a time."""
+BATCH = 16
+"""Pictures drawn at a time: few enough that their pixels stay in the processor's cache."""
 
 STALL = 10_000
 """Boards in a row that were made before, after which a slice counts as exhausted."""

@@ -116,7 +116,9 @@ class Sample:
 FIELDS = tuple(f.name for f in dataclasses.fields(Sample) if f.name != "image")
 """The fields of a record in JSON."""
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_encode = json.JSONEncoder(
+    ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")
+).encode
 
 
 def make_sample(

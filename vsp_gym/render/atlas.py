@@ -51,15 +51,15 @@ class Grid:
 
     def __init__(self, pixels: tuple[int, int], shape: tuple[int, int]) -> None:
         self.height, self.width = pixels
-        tops, self.lefts = edges(pixels[0], shape[0]), edges(pixels[1], shape[1])
-        heights = np.diff(tops)
+        self.tops, self.lefts = edges(pixels[0], shape[0]), edges(pixels[1], shape[1])
+        heights = np.diff(self.tops)
         self.heights: list[int] = np.unique(heights).tolist()
         """The heights that cells have."""
         self.widths: list[int] = np.unique(np.diff(self.lefts)).tolist()
         """The widths that cells have."""
         self.row_of_y = np.repeat(np.arange(shape[0]), heights)
         """`[height]` the row of cells that a line of pixels is in."""
-        offsets = np.array([self.first_line(int(h)) for h in heights]) - np.array(tops[:-1])
+        offsets = np.array([self.first_line(int(h)) for h in heights]) - np.array(self.tops[:-1])
         self.line_of_y = np.arange(self.height) + offsets[self.row_of_y]
         """`[height]` the line of a tile that a line of pixels shows."""
         self.lines = sum(self.heights)
@@ -259,7 +259,8 @@ class Sheet:
     def __init__(self, task: PlanningTask[Any, Any], theme: Theme, grid: Grid) -> None:
         self._view = task.picture
         self._theme = theme.adapted(task.name, task.picture.looks)
-        self._grid = grid
+        self.grid = grid
+        self.seams = task.picture.seams
         self.rgb = Atlas(grid, 3, self._paint)
         self._colors: dict[int, frozenset[int]] = {}
         self._palettes: dict[frozenset[frozenset[int]], tuple[int, ...]] = {}
@@ -281,14 +282,14 @@ class Sheet:
         with self._lock:
             atlas = self._indexed.pop(palette, None)
             if atlas is None:
-                atlas = Atlas(self._grid, 1, _Indexer(self.rgb, palette))
+                atlas = Atlas(self.grid, 1, _Indexer(self.rgb, palette))
             self._indexed[palette] = atlas
             while len(self._indexed) > CACHED_PALETTES:
                 self._indexed.popitem(last=False)
             return atlas
 
     def _paint(self, tile: int, height: int, width: int) -> Pixels:
-        canvas = Canvas(height, width, cell=min(*self._grid.heights, *self._grid.widths))
+        canvas = Canvas(height, width, cell=min(*self.grid.heights, *self.grid.widths))
         self._view.draw_tile(canvas, tile, self._theme)
         return canvas.pixels
 
@@ -297,8 +298,8 @@ class Sheet:
         if colors is None:
             drawn = [
                 np.unique(_packed(self.rgb.get(tile, height, width)))
-                for height in self._grid.heights
-                for width in self._grid.widths
+                for height in self.grid.heights
+                for width in self.grid.widths
             ]
             colors = self._colors[tile] = frozenset(np.concatenate(drawn).tolist())
         return colors

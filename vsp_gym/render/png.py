@@ -2,7 +2,7 @@
 
 Pillow takes about ten times as long for the same picture in true colour, and three times with a
 palette. A PNG is a signature and three or four chunks around zlib data (W3C PNG, third edition), so they
-are written here.
+are written here. On small boards the zlib data are put together from pieces that are kept (`strips`).
 """
 
 from __future__ import annotations
@@ -18,10 +18,14 @@ from vsp_gym.core import Action, LayoutT, StateT
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.render.atlas import get_sheet
 from vsp_gym.render.rgb import check_boards, check_render_size
+from vsp_gym.render.strips import MOST_COLS, bit_depth, get_strips, pack, with_filters
 from vsp_gym.render.themes import Theme, get_theme
 
 COMPRESSION = 3
 """zlib's level: on these pictures as fast as level 1 and a quarter smaller; higher ones cost time."""
+
+MOST_COLORS = 256
+"""Colours of a palette; pictures with more are in true colour."""
 
 _TRUE_COLOR, _PALETTE = 2, 3
 """PNG's colour types."""
@@ -68,9 +72,15 @@ def render_pngs(
         alike.setdefault(sheet.palette(board), []).append(number)
     files = [b""] * len(layouts)
     for palette, numbers in alike.items():
-        indexed = palette if len(palette) <= 256 else None
-        atlas = sheet.rgb if indexed is None else sheet.indexed(palette)
-        for number, file in zip(numbers, _encode(*atlas.distinct(tiles[numbers]), indexed)):
+        if len(palette) > MOST_COLORS:
+            encoded = _encode(*sheet.rgb.distinct(tiles[numbers]), None)
+        elif shape[1] > MOST_COLS:
+            encoded = _encode(*sheet.indexed(palette).distinct(tiles[numbers]), palette)
+        else:
+            strips = get_strips(sheet, palette)
+            head = _header(pixels[1], pixels[0], palette)
+            encoded = [_file(head, data) for data in strips.compress(tiles[numbers])]
+        for number, file in zip(numbers, encoded):
             files[number] = file
     return files
 
@@ -97,26 +107,28 @@ def _encode(
         palette: as for `encode_png`.
     """
     pictures, count, width = lines.shape
-    if palette is None:
-        head = _header(width // 3, len(order), 8, _TRUE_COLOR)
-    else:
-        depth = next(bits for bits in (1, 2, 4, 8) if len(palette) <= 1 << bits)
-        lines = _pack(lines.reshape(-1, width), depth).reshape(pictures, count, -1)
-        colors = np.array(palette, ">u4").view(np.uint8).reshape(-1, 4)[:, 1:]
-        head = _header(width, len(order), depth, _PALETTE) + _chunk(b"PLTE", colors.tobytes())
-    filtered = np.zeros((pictures, count, 1 + lines.shape[2]), np.uint8)  # the filter of every line is 0
-    filtered[:, :, 1:] = lines
-    items = filtered.view(np.dtype((np.void, filtered.shape[2])))[:, :, 0]
-    return [
-        b"".join((head, _chunk(b"IDAT", zlib.compress(picture.take(order).data, COMPRESSION)), _END))
-        for picture in items
-    ]
+    if palette is not None:
+        lines = pack(lines.reshape(-1, width), bit_depth(palette))
+    filtered = with_filters(lines.reshape(pictures * count, -1))
+    items = filtered.view(np.dtype((np.void, filtered.shape[1]))).reshape(pictures, count)
+    head = _header(width if palette else width // 3, len(order), palette)
+    return [_file(head, zlib.compress(picture.take(order).data, COMPRESSION)) for picture in items]
 
 
-def _header(width: int, height: int, depth: int, kind: int) -> bytes:
+def _header(width: int, height: int, palette: tuple[int, ...] | None) -> bytes:
     """What a file begins with."""
+    depth, kind = (8, _TRUE_COLOR) if palette is None else (bit_depth(palette), _PALETTE)
     header = struct.pack(">IIBBBBB", width, height, depth, kind, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)
+    head = b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header)
+    if palette is None:
+        return head
+    colors = np.array(palette, ">u4").view(np.uint8).reshape(-1, 4)[:, 1:]
+    return head + _chunk(b"PLTE", colors.tobytes())
+
+
+def _file(head: bytes, data: bytes) -> bytes:
+    """A whole file from its head and its zlib data."""
+    return b"".join((head, _chunk(b"IDAT", data), _END))
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
@@ -124,14 +136,3 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 _END = _chunk(b"IEND", b"")
-
-
-def _pack(indices: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
-    """Several pixels of `bits` bits in each byte, the leftmost in the highest bits."""
-    while bits < 8:
-        if indices.shape[1] % 2:
-            indices = np.pad(indices, ((0, 0), (0, 1)))
-        pairs = np.ascontiguousarray(indices).view("<u2")
-        indices = (pairs << bits | pairs >> 8).astype(np.uint8)
-        bits *= 2
-    return indices

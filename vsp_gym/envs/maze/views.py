@@ -30,6 +30,7 @@ class MazePicture(PictureView[MazeLayout, Cell]):
         "wall": "a wall, which cannot be crossed",
         "grid": "an open side between two cells",
     }
+    seams = (1 / 8, 7 / 8)  # what lies between depends on the walls at the left and right alone
     looks = {
         "classic": {"floor": Look("plain", (255, 255, 255), "a white corridor")},
         "inverted": {"floor": Look("plain", (0, 0, 0), "a black corridor")},

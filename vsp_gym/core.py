@@ -136,6 +136,7 @@ class Layout(Protocol):
 
 LayoutT = TypeVar("LayoutT", bound=Layout)
 StateT = TypeVar("StateT", bound=Hashable)
+T = TypeVar("T")
 
 
 class Task(Generic[LayoutT, StateT]):
@@ -297,11 +298,11 @@ def set_fields(layout: object, **values: object) -> None:
         object.__setattr__(layout, name, value)
 
 
-def trusted(layout_type: type[LayoutT], **values: object) -> LayoutT:
-    """A layout with normalised values that are known to be valid, made without checking them again.
+def trusted(kind: type[T], **values: object) -> T:
+    """A frozen dataclass with normalised values that are known to be valid, made without checking them again.
 
-    For generators, which make thousands of boards a second; everyone else calls `layout_type`.
+    For generators, which make thousands of boards a second; everyone else calls `kind`.
     """
-    layout = object.__new__(layout_type)
-    layout.__dict__.update(values)
-    return layout
+    made = object.__new__(kind)
+    made.__dict__.update(values)
+    return made

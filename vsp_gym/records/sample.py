@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from vsp_gym.core import Action, Layout, Plan
+from vsp_gym.core import Action, Layout, Plan, trusted
 from vsp_gym.envs import get_task
 from vsp_gym.envs.base import DIFFICULTIES, PlanningTask
 from vsp_gym.errors import FormatError, LayoutError, UnknownNameError, VSPGymError
@@ -155,7 +155,8 @@ def make_sample(
     if board is None:
         board = task.generator.form.encode(layout)
     size = max(layout.rows, layout.cols)
-    return Sample(
+    return trusted(
+        Sample,
         id=id,
         task=task.name,
         split=split,
@@ -175,6 +176,7 @@ def make_sample(
         theme=theme,
         image_size=image_size,
         image_path=image_path,
+        schema=SCHEMA_VERSION,
         image=image,
     )
 

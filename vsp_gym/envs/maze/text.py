@@ -61,10 +61,9 @@ def _index(cols: int, row: int, col: int) -> int:
 def _layout_parts(layout: MazeLayout) -> tuple[str, str, str, str]:
     """Everything but the agent: what precedes its line, what follows it, the drawing, and the rest."""
     grid, tail = [], [_OPEN_LEGEND]
-    for r, masks in enumerate(layout.walls):
+    for masks, cells in zip(layout.walls, _openings(layout.rows, layout.cols)):
         grid.append(_draw_row(masks))
-        names = _names(r, len(masks))
-        tail += ["; ".join([name + _OPEN[mask] for name, mask in zip(names, masks)]), "\n"]
+        tail += ["; ".join([by_mask[mask] for by_mask, mask in zip(cells, masks)]), "\n"]
     grid.append("+---" * layout.cols + "+\n")
     drawing = "".join(grid)
     for cell, letter in ((layout.start, "S"), (layout.goal, "G")):
@@ -83,10 +82,10 @@ def _draw_row(masks: tuple[int, ...]) -> str:
     return "".join([*[_ABOVE[mask] for mask in masks], "+\n", *[_INSIDE[mask] for mask in masks], "|\n"])
 
 
-@lru_cache(maxsize=256)
-def _names(row: int, cols: int) -> tuple[str, ...]:
-    """The names of a row's cells, each with a space."""
-    return tuple(f"{Cell(row, col)} " for col in range(cols))
+@lru_cache(maxsize=64)
+def _openings(rows: int, cols: int) -> list[list[list[str]]]:
+    """`[row][col][mask]`: what the last lines say about a cell."""
+    return [[[f"{Cell(row, col)} {open_}" for open_ in _OPEN] for col in range(cols)] for row in range(rows)]
 
 
 def _read_walls(lines: LineReader) -> tuple[tuple[int, ...], ...]:

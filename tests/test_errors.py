@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -252,3 +253,9 @@ def test_a_long_name_does_not_flood_the_message() -> None:
     with pytest.raises(UnknownNameError) as caught:
         get_task("maze" * 100_000)
     assert len(str(caught.value)) < 300
+
+
+def test_an_unknown_name_comes_back_from_another_process() -> None:
+    error = UnknownNameError("task", "maz", TASKS)
+    copied = pickle.loads(pickle.dumps(error))
+    assert (str(copied), copied.allowed) == (str(error), error.allowed)

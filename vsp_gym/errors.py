@@ -23,6 +23,11 @@ class UnknownNameError(VSPGymError):
 
     def __init__(self, kind: str, value: object, allowed: Iterable[str]) -> None:
         self.allowed = tuple(allowed)
+        self._given = kind, value, self.allowed
         message = f"unknown {kind} {value!r:.80}; allowed: {', '.join(self.allowed) or 'none'}"
         nearest = difflib.get_close_matches(str(value)[:80], self.allowed, n=1)
         super().__init__(f"{message}. Did you mean {nearest[0]!r}?" if nearest else message)
+
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, object, tuple[str, ...]]]:
+        """How another process gets this error from a worker."""
+        return type(self), self._given

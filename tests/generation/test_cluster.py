@@ -23,7 +23,8 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_ray_is_named_when_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
     with pytest.raises(VSPGymError, match=r"pip install 'vsp-gym\[ray\]'"):
-        generate(REQUEST, tmp_path, ray="auto")
+        generate(REQUEST, tmp_path / "new", ray="auto")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 from collections import Counter
 from collections.abc import Iterator
 from fractions import Fraction
@@ -19,8 +20,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vsp_gym import VSPGymError, get_task
-from vsp_gym.envs.maze import MazeGenerator
+from vsp_gym import TASKS, VSPGymError, get_task
+from vsp_gym.envs.maze import Maze, MazeGenerator
 from vsp_gym.errors import FormatError
 from vsp_gym.generation import (
     Capacity,
@@ -394,3 +395,48 @@ def test_a_dead_worker_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(pool, "_begin", os._exit)
     with pytest.raises(VSPGymError, match="a worker process died"):
         generate(MIXED, tmp_path, workers=2)
+
+
+_REGISTERED = """
+import sys
+from vsp_gym.envs import register
+from vsp_gym.envs.maze import Maze
+from vsp_gym.generation import Part, Request, generate
+from vsp_gym.render.themes import Theme, get_theme, register_theme
+
+class Labyrinth(Maze):
+    name = "labyrinth"
+    title = "Labyrinth"
+
+if __name__ == "__main__":
+    register(Labyrinth())
+    register_theme(Theme("dusk", {}, base=get_theme("inverted")))
+    request = Request((Part("labyrinth", (5,)),), 40, theme="dusk", image_size=64)
+    generate(request, sys.argv[1], workers=int(sys.argv[2]))
+"""
+
+
+def test_workers_know_what_was_registered(tmp_path: Path) -> None:
+    script = tmp_path / "labyrinth.py"
+    script.write_text(_REGISTERED, encoding="utf-8")
+    for workers in ("1", "2"):
+        subprocess.run([sys.executable, script, str(tmp_path / workers), workers], check=True, timeout=120)
+    assert tree(tmp_path / "1") == tree(tmp_path / "2")
+
+
+def test_a_task_that_workers_cannot_load_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    labyrinth = type("Labyrinth", (Maze,), {"name": "labyrinth", "__module__": "nowhere"})
+    monkeypatch.setitem(TASKS, "labyrinth", labyrinth())
+    request = Request((Part("labyrinth", (5,)),), 40, image_size=None)
+    with pytest.raises(VSPGymError, match="a task or theme cannot be sent to other processes .*nowhere"):
+        generate(request, tmp_path, workers=2)
+    module = types.ModuleType("nowhere")
+    module.Labyrinth = labyrinth  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "nowhere", module)
+    with pytest.raises(VSPGymError, match="a worker process cannot load a task or theme .*nowhere"):
+        generate(request, tmp_path, workers=2)
+
+
+def test_more_boards_than_can_be_checked_are_refused_at_once() -> None:
+    with pytest.raises(VSPGymError, match="count must be 1 to 1073741824, not 1000000000000"):
+        Request((Part("frozen_lake", (64,)),), 10**12)

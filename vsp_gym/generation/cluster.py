@@ -9,6 +9,7 @@ from typing import Any
 
 from vsp_gym.errors import VSPGymError
 from vsp_gym.generation.plan import Unit
+from vsp_gym.generation.registered import pack_registered, unpack_registered
 from vsp_gym.generation.request import Request
 from vsp_gym.generation.units import lane_path, write_unit
 from vsp_gym.records.writing import write_whole
@@ -35,7 +36,7 @@ def run_on_ray(
     Raises:
         VSPGymError: if Ray is not installed, the cluster cannot be reached, or a unit was lost too often.
     """
-    ray = _import_ray()
+    ray = import_ray()
     was_connected = ray.is_initialized()
     if not was_connected:
         try:
@@ -63,7 +64,7 @@ def _collect(
     ray: Any, request: Request, units: Sequence[Unit], folder: Path, report: Callable[[int], None]
 ) -> None:
     make = ray.remote(num_cpus=1, max_retries=RETRIES)(make_files)
-    common = ray.put(request)
+    common, registered = ray.put(request), pack_registered(request)
     limit = max(4, WAITING * int(ray.cluster_resources().get("CPU", 1)))
     waiting = sorted(units, key=lambda unit: unit.boards)  # the largest are begun first
     running: dict[Any, Unit] = {}
@@ -71,7 +72,7 @@ def _collect(
     while waiting or running:
         while waiting and len(running) < limit:
             unit = waiting.pop()
-            running[make.remote(common, unit)] = unit
+            running[make.remote(common, unit, registered)] = unit
         done, _ = ray.wait(list(running), num_returns=1)
         for future in done:
             unit = running.pop(future)
@@ -81,14 +82,16 @@ def _collect(
             report(made)
 
 
-def make_files(request: Request, unit: Unit) -> list[bytes]:
-    """The contents of the files of a unit's lanes."""
+def make_files(request: Request, unit: Unit, registered: bytes) -> list[bytes]:
+    """The contents of the files of a unit's lanes; `registered` is what `pack_registered` gave."""
+    unpack_registered(registered)
     with tempfile.TemporaryDirectory(prefix="vsp-gym-") as name:
         write_unit(request, unit, Path(name))
         return [lane_path(Path(name), lane).read_bytes() for lane in unit.lanes]
 
 
-def _import_ray() -> Any:
+def import_ray() -> Any:
+    """The module `ray`; raises `VSPGymError` saying how to install it."""
     try:
         import ray
     except ImportError:

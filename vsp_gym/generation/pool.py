@@ -16,6 +16,7 @@ from typing import Any
 
 from vsp_gym.errors import VSPGymError
 from vsp_gym.generation.plan import Unit
+from vsp_gym.generation.registered import pack_registered, unpack_registered
 from vsp_gym.generation.request import Request
 from vsp_gym.generation.units import write_unit
 
@@ -43,7 +44,7 @@ def run_units(
         report: called now and then with the number of boards made.
 
     Raises:
-        VSPGymError: if a worker process died.
+        VSPGymError: if a worker process died, or cannot load a task that was registered here.
     """
     if workers == 1 or len(units) <= 1:
         _run_here(request, units, folder, report)
@@ -70,7 +71,8 @@ def _run_pool(
 ) -> None:
     context = multiprocessing.get_context("spawn")  # threads of the caller's process do not matter
     made, stop = context.Value("Q", 0), context.Event()
-    pool = ProcessPoolExecutor(workers, context, _begin, (made, stop, request, folder))
+    given = (made, stop, request, folder, pack_registered(request))
+    pool = ProcessPoolExecutor(workers, context, _begin, given)
     try:
         with _deaf_to_interrupts():
             futures = {pool.submit(_work, unit) for unit in sorted(units, key=lambda unit: -unit.boards)}
@@ -81,8 +83,8 @@ def _run_pool(
             report(made.value)
     except BrokenProcessPool:
         raise VSPGymError(
-            "a worker process died, perhaps for want of memory; what is finished is kept, "
-            "and the same command goes on from there"
+            "a worker process died, perhaps for want of memory, or because your program is no file that "
+            "Python can import; what is finished is kept, and the same command goes on from there"
         ) from None
     finally:
         stop.set()
@@ -106,10 +108,10 @@ _state: dict[str, Any] = {}
 """What a worker process was given when it began."""
 
 
-def _begin(made: Any, stop: Any, request: Request, folder: Path) -> None:
+def _begin(made: Any, stop: Any, request: Request, folder: Path, registered: bytes) -> None:
     """Prepare a worker: Ctrl-C is the parent's business, and a worker does not outlive its parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _state.update(made=made, stop=stop, request=request, folder=folder)
+    _state.update(made=made, stop=stop, request=request, folder=folder, registered=registered)
     threading.Thread(target=_follow_parent, daemon=True).start()
 
 
@@ -121,6 +123,9 @@ def _follow_parent() -> None:
 
 
 def _work(unit: Unit) -> None:
+    if "registered" in _state:  # not in `_begin`, whose errors would not reach the caller
+        unpack_registered(_state["registered"])
+        del _state["registered"]
     with contextlib.suppress(_StoppedError):
         write_unit(
             _state["request"], unit, _state["folder"], _ticker(_state["made"], _state["stop"]).__next__

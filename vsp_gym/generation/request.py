@@ -25,7 +25,9 @@ SLICES = 16
 FRACTIONS: tuple[Fraction, ...] = (Fraction(8, 10), Fraction(1, 10), Fraction(1, 10))
 """Shares of all boards that belong to `SPLITS`."""
 
-MAX_COUNT = 1 << 40
+MAX_COUNT = 1 << 30
+"""Boards of one split. For more it would take hours to find out whether there are so many."""
+
 MAX_SEED = (1 << 63) - 1
 
 

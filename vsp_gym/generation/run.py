@@ -13,6 +13,7 @@ from typing import Any
 from vsp_gym.core import check_int
 from vsp_gym.errors import FormatError, VSPGymError
 from vsp_gym.generation.card import data_card
+from vsp_gym.generation.cluster import import_ray, run_on_ray
 from vsp_gym.generation.plan import Plan, Unit, make_plan
 from vsp_gym.generation.pool import run_units
 from vsp_gym.generation.request import SLICES, Request
@@ -63,11 +64,13 @@ def generate(
         InfeasibleError: if more boards are asked for than there are; nothing is written.
         UnknownNameError: for an unknown format.
         VSPGymError: if the folder holds another set, is in use or cannot be written, if what it holds is
-            damaged, or for a wrong number of workers or shard.
+            damaged, for a wrong number of workers or shard, or if Ray is asked for and not installed.
     """
     make = get_format(format)
     check_int(workers, "workers", 1, MAX_WORKERS, VSPGymError)
     check_shard(shard)
+    if ray is not None:
+        import_ray()
     folder = Path(out)
     head = {
         "request": request.to_dict(),
@@ -249,8 +252,6 @@ class _Work:
         if ray is None:
             run_units(plan.request, missing, self._lanes, workers, report)
         else:
-            from vsp_gym.generation.cluster import run_on_ray
-
             run_on_ray(ray, plan.request, missing, self._lanes, report)
 
     def assemble(self, plan: Plan, units: list[Unit], make: Callable[[Path, str], Writer]) -> dict[str, Any]:

@@ -263,6 +263,25 @@ def test_parquet_errors_name_the_row(tmp_path: Path) -> None:
         list(read_samples(tmp_path))
 
 
+@pytest.mark.parametrize(("format_", "row"), [("jsonl", "line 3"), ("parquet", "row 2")])
+def test_an_id_that_is_there_twice_is_named(tmp_path: Path, format_: str, row: str) -> None:
+    if format_ == "parquet":
+        pytest.importorskip("pyarrow")
+    write_samples([sample(0), sample(1), sample(0)], tmp_path, format=format_)
+    found = read_samples(tmp_path)
+    assert [next(found), next(found)] == [sample(0), sample(1)]
+    with pytest.raises(
+        FormatError, match=rf"train\.{format_}, {row}: id '{sample(0).id}' is that of a record"
+    ):
+        next(found)
+
+
+def test_an_id_of_another_split_is_not_free(tmp_path: Path) -> None:
+    write_samples([sample(0), dataclasses.replace(sample(0), split="test")], tmp_path)
+    with pytest.raises(FormatError, match=r"test\.jsonl, line 1: id .* is that of a record before"):
+        list(read_samples(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

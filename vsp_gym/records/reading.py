@@ -36,8 +36,8 @@ def read_samples(
             reading is several times as fast and only types, ranges, layouts and pictures are checked.
 
     Raises:
-        FormatError: at the first record that is wrong, naming file, row and field; at once if `path` holds
-            no data set.
+        FormatError: at the first record that is wrong or has the id of one before, naming file, row and
+            field; at once if `path` holds no data set.
         VSPGymError: for Parquet, if pyarrow is not installed.
     """
     folder = Path(path)
@@ -53,7 +53,8 @@ def read_samples(
         raise FormatError(f"{str(path)!r:.200} is no file or folder")
     if not files:
         return _read_mgsd(folder, images, verify)
-    return (sample for file in files for sample in _read_file(file, images, verify))
+    ids: set[str] = set()
+    return (sample for file in files for sample in _read_file(file, images, verify, ids))
 
 
 def find_files(folder: Path) -> list[Path]:
@@ -65,21 +66,22 @@ def find_files(folder: Path) -> list[Path]:
     ]
 
 
-def _read_file(file: Path, images: bool, verify: bool) -> Iterator[Sample]:
+def _read_file(file: Path, images: bool, verify: bool, ids: set[str]) -> Iterator[Sample]:
+    """The records of a file; `ids`, those of the records before, grows."""
     if file.suffix == ".parquet":
-        return _read_parquet(file, images, verify)
+        return _read_parquet(file, images, verify, ids)
     if file.suffix == ".jsonl":
-        return _read_jsonl(file, images, verify)
+        return _read_jsonl(file, images, verify, ids)
     raise FormatError(f"{file}: a data set's file ends with .jsonl or .parquet")
 
 
-def _read_jsonl(file: Path, images: bool, verify: bool) -> Iterator[Sample]:
+def _read_jsonl(file: Path, images: bool, verify: bool, ids: set[str]) -> Iterator[Sample]:
     try:
         for number, line in read_lines(file):
             try:
                 if isinstance(line, FormatError):
                     raise line
-                sample = Sample.from_dict(parse_json(line), verify=verify)
+                sample = _with_new_id(Sample.from_dict(parse_json(line), verify=verify), ids)
                 yield _with_image(sample, file.parent) if images else sample
             except FormatError as error:
                 raise FormatError(f"{file}, line {number}: {error}") from None
@@ -87,6 +89,14 @@ def _read_jsonl(file: Path, images: bool, verify: bool) -> Iterator[Sample]:
         if str(error).startswith(f"{file}, "):
             raise
         raise FormatError(f"{file}: {error}") from None
+
+
+def _with_new_id(sample: Sample, ids: set[str]) -> Sample:
+    """`sample`, whose id is added to `ids`; raises `FormatError` if it is there already."""
+    if sample.id in ids:
+        raise FormatError(f"id {sample.id!r:.220} is that of a record before")
+    ids.add(sample.id)
+    return sample
 
 
 def _with_image(sample: Sample, folder: Path) -> Sample:
@@ -99,7 +109,7 @@ def _replace(sample: Sample, **values: Any) -> Sample:
     return Sample(**{**sample.__dict__, **values})
 
 
-def _read_parquet(file: Path, images: bool, verify: bool) -> Iterator[Sample]:
+def _read_parquet(file: Path, images: bool, verify: bool, ids: set[str]) -> Iterator[Sample]:
     parquet = import_pyarrow()
     import pyarrow
 
@@ -114,7 +124,7 @@ def _read_parquet(file: Path, images: bool, verify: bool) -> Iterator[Sample]:
             for batch in table.iter_batches(BATCH, columns=columns):
                 for row in batch.to_pylist():
                     try:
-                        yield _from_row(row, images, verify)
+                        yield _with_new_id(_from_row(row, images, verify), ids)
                     except FormatError as error:
                         raise FormatError(f"row {number}: {error}") from None
                     number += 1

@@ -164,6 +164,11 @@ def test_a_folder_of_sprites(tmp_path: Path, lake: Any) -> None:
         ({"name": "x", "colour": 1}, "unknown fields"),
         ({"name": "x", "roles": []}, "roles must be an object"),
         ({"name": "x", "roles": {"dragon": {}}}, "unknown fields"),
+        (
+            {"name": "x", "tasks": {"frozenlak": {}}},
+            "tasks: unknown task 'frozenlak'.*Did you mean 'frozen_lake'",
+        ),
+        ({"name": "x", "tasks": {"maze": {"gaol": {"words": "x"}}}}, "tasks.maze has unknown fields .'gaol'"),
         ({"name": "x", "tasks": {"maze": 3}}, "tasks.maze must be an object"),
         (agent(), "shape must be one of"),
         (agent(shape="blob", color="#000000"), "shape must be one of"),

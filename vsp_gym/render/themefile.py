@@ -22,19 +22,22 @@ from __future__ import annotations
 import json
 import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vsp_gym.core import MOVES, Action
-from vsp_gym.errors import FormatError, VSPGymError
+from vsp_gym.errors import FormatError, UnknownNameError, VSPGymError
 from vsp_gym.render.canvas import Color
 from vsp_gym.render.shapes import SHAPES
 from vsp_gym.render.themes import ROLES, Look, Theme, get_theme
+
+if TYPE_CHECKING:
+    from vsp_gym.envs.base import PlanningTask
 
 THEME_FILE = "theme.json"
 
@@ -66,6 +69,8 @@ def load_theme(folder: str | Path) -> Theme:
     Raises:
         FormatError: naming the file and field that cannot be used.
         UnknownNameError: if `base` is no theme.
+
+    A task whose looks the file has must be registered before.
     """
     try:
         root = Path(folder)
@@ -80,10 +85,26 @@ def load_theme(folder: str | Path) -> Theme:
     base = get_theme(data.get("base", "default"))
     looks = _read_looks(root, f"{where}: roles", data.get("roles", {}), ROLES)
     tasks = {
-        task: _read_looks(root, f"{where}: tasks.{task}", roles, None)
-        for task, roles in _mapping(data.get("tasks", {}), f"{where}: tasks").items()
+        task.name: _read_looks(root, f"{where}: tasks.{name}", roles, _roles(task))
+        for name, roles in _mapping(data.get("tasks", {}), f"{where}: tasks").items()
+        for task in [_find_task(name, where)]
     }
     return Theme(name, looks, tasks, base)
+
+
+def _find_task(name: str, where: str) -> PlanningTask[Any, Any]:
+    from vsp_gym.envs import get_task  # which needs the themes
+
+    try:
+        return get_task(name)
+    except UnknownNameError as error:
+        raise FormatError(f"{where}: tasks: {error}") from None
+
+
+def _roles(task: PlanningTask[Any, Any]) -> tuple[str, ...]:
+    """The roles that a task draws."""
+    own = (role for looks in task.picture.looks.values() for role in looks)
+    return tuple(dict.fromkeys([*ROLES, *task.picture.meanings, *own]))
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -123,10 +144,9 @@ def _check_keys(data: Mapping[str, Any], where: str, allowed: tuple[str, ...]) -
         raise FormatError(f"{where} has unknown fields {unknown!r:.120}; allowed: {', '.join(allowed)}")
 
 
-def _read_looks(root: Path, where: str, value: object, known: Mapping[str, str] | None) -> dict[str, Look]:
+def _read_looks(root: Path, where: str, value: object, known: Iterable[str]) -> dict[str, Look]:
     roles = _mapping(value, where)
-    if known is not None:
-        _check_keys(roles, where, tuple(known))
+    _check_keys(roles, where, tuple(known))
     return {role: _read_look(root, f"{where}.{role:.40}", look) for role, look in roles.items()}
 
 

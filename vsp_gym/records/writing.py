@@ -157,7 +157,7 @@ def parquet_schema() -> Any:
 
 
 def _mgsd_writer(folder: Path, split: str) -> Writer:
-    from vsp_gym.suites.mgsd_writer import MGSDWriter
+    from vsp_gym.records.mgsd import MGSDWriter
 
     return MGSDWriter(folder, split)
 

@@ -75,7 +75,7 @@ def test_a_config_file(tmp_path: Path) -> None:
 
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     code, output = run("--out", tmp_path / "x", "--task", "maze", "--sizes", 3, "--count", 5, "--dry-run")
-    assert (code, output) == (0, "maze 3x3 any train: 5 asked for, exactly 5,184 (all boards listed)\n")
+    assert (code, output.partition(" (")[0]) == (0, "maze 3x3 any train: 5 asked for, exactly 5,176")
     assert not (tmp_path / "x").exists()
 
 
@@ -105,7 +105,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
         (("--task", "maze", "--count", 5, "--exclude-suite", "x=y"), 1, "unknown suite 'x'"),
         (("--task", "maze", "--count", 5, "--config", "missing.yaml"), 2, "cannot be added"),
         (("--config", "missing.yaml"), 1, "missing.yaml: the file is missing"),
-        (("--task", "maze", "--sizes", 3, "--count", 9999), 1, "there are exactly 5,184"),
+        (("--task", "maze", "--sizes", 3, "--count", 9999), 1, "there are exactly 5,176"),
     ],
 )
 def test_errors(tmp_path: Path, arguments: tuple[Any, ...], code: int, message: str) -> None:

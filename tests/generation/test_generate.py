@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -38,7 +39,9 @@ from vsp_gym.generation import (
 )
 from vsp_gym.generation.plan import allocate, make_plan
 from vsp_gym.generation.request import SLICES, split_range
+from vsp_gym.prompts import example_solution
 from vsp_gym.records import read_samples
+from vsp_gym.records.sample import SPLITS
 from vsp_gym.symmetry import images, orbit_key, orbit_position
 
 MIXED = Request(
@@ -322,6 +325,34 @@ def test_more_boards_than_there_are_is_refused_before_anything_is_written(tmp_pa
     assert not (tmp_path / "data").exists()
     generate(Request((part,), known.count, image_size=None), tmp_path / "data")
     assert len({s.key for s in read_samples(tmp_path / "data")}) == known.count
+
+
+@pytest.mark.parametrize("name", ["maze", "frozen_lake"])
+def test_worked_examples_of_prompts_and_their_images_stay_out(name: str) -> None:
+    task = get_task(name)
+    form, layout = task.generator.form, example_solution(task).layout
+    orbit = orbit_key(name, form, form.encode(layout))
+    requests = [Request((Part(name, (layout.rows,)),), 1, split) for split in SPLITS]
+    there = [plan.choose_listed(request, name, layout.rows)[0].available.count for request in requests]
+    listed = capacity(name, layout.rows).count
+    assert sum(there) == listed - len(set(images(form, form.encode(layout))))
+    for request, count in zip(requests, there):
+        everything = dataclasses.replace(request, count=count)
+        chosen = plan.choose_listed(everything, name, layout.rows)[0]
+        assert orbit not in {board.orbit for boards in chosen.slices for board in boards}
+
+
+def test_drawn_worked_examples_stay_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def orbits() -> list[str]:
+        request = Request((Part("maze", (4,)),), 40, image_size=None)
+        made = [units.make_unit(request, unit) for unit in make_plan(request).units]
+        return [json.loads(record.line)["orbit"] for unit in made for _, record in unit]
+
+    before = orbits()
+    monkeypatch.setattr("vsp_gym.generation.request.example_orbit", lambda task: before[0])
+    after = orbits()
+    assert len(after) == len(before)
+    assert before[0] not in after
 
 
 def test_excluded_boards_and_their_images_stay_out(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def _body(splits: dict[str, Any], ordered: list[str]) -> list[str]:
         f"Generated with vsp-gym {version}; `manifest.json` has all parameters and checksums.",
         "",
         "No board occurs twice, and no board of one split is a mirror image or a rotation of one of another",
-        "split, nor differs from one by its start only.",
+        "split, nor differs from one by its start only. The worked examples of prompts are not in the set.",
         "",
         "| split | task | size | difficulty | boards | of so many that there are |",
         "|---|---|---|---|---|---|",

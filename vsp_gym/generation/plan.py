@@ -229,11 +229,11 @@ def choose_listed(request: Request, task: str, size: int) -> Mapping[int, Chosen
         for board in listed:
             if not (low <= board.position < high and shortest <= board.length <= longest):
                 continue
-            if board.key in taken or board.orbit in request.exclude:
+            if board.key in taken or board.orbit in request.kept_out:
                 missing += 1
             else:
                 slices[(board.position - low) * SLICES // (high - low)].append(board)
-        without = f", without {missing:,} excluded or in other parts" if missing else ""
+        without = f", without {missing:,} excluded, in prompts or in other parts" if missing else ""
         available = Capacity(sum(map(len, slices)), True, f"all boards listed{without}")
         if bucket.quota > available.count:
             raise _refuse(request, bucket, available)
@@ -289,4 +289,4 @@ def _known_to_exist(
 ) -> dict[Difficulty | None, Capacity]:
     """Lower bounds for the buckets of a part and size."""
     of = request.parts[part]
-    return birthday_bounds(of.task, of.generator, size, dict(wanted), request.range, request.exclude)
+    return birthday_bounds(of.task, of.generator, size, dict(wanted), request.range, request.kept_out)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -17,7 +17,7 @@ from vsp_gym.envs import get_task
 from vsp_gym.envs.base import DIFFICULTIES, Difficulty, Generator, PlanningTask
 from vsp_gym.errors import FormatError, UnknownNameError, VSPGymError
 from vsp_gym.records.sample import SPLITS
-from vsp_gym.symmetry import POSITIONS
+from vsp_gym.symmetry import POSITIONS, orbit_key
 
 SLICES = 16
 """Every split is cut into this many equal ranges of orbit positions, so there can be as many shards."""
@@ -191,6 +191,11 @@ class Request:
         """The positions of the split's boards."""
         return split_range(self.split, self.fractions)
 
+    @cached_property
+    def kept_out(self) -> frozenset[str]:
+        """`exclude`, and the orbit keys of the worked examples in prompts, which would give answers away."""
+        return self.exclude.union(example_orbit(get_task(part.task)) for part in self.parts)
+
     def to_dict(self) -> dict[str, Any]:
         """All parameters as JSON types: equal for requests of the same set."""
         exclude = hashlib.sha256("\n".join(sorted(self.exclude)).encode()).hexdigest()
@@ -208,6 +213,15 @@ class Request:
                 "sha256": exclude if self.exclude else None,
             },
         }
+
+
+@lru_cache(maxsize=64)
+def example_orbit(task: PlanningTask[Any, Any]) -> str:
+    """The orbit key of the board of a task's worked example."""
+    from vsp_gym.prompts import example_solution
+
+    form = task.generator.form
+    return orbit_key(task.name, form, form.encode(example_solution(task).layout))
 
 
 def parse_fraction(value: object) -> Fraction:

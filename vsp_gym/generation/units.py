@@ -93,7 +93,7 @@ def _draw(request: Request, unit: Unit, lane: Lane, seen: set[str]) -> Iterator[
         board = generator.form.encode(solution.layout)
         key = board_key(part.task, board)
         orbit = among.orbits.key(board.target, board.start)
-        if key in seen or orbit in request.exclude:
+        if key in seen or orbit in request.kept_out:
             stalled += 1
             if stalled == STALL:
                 what = describe_bucket(request, part, unit.size, lane.difficulty)

@@ -67,17 +67,17 @@ class Preset:
     few: int = 1800
     """Boards where oracle plans are scarce."""
     base_boards: int = 192
-    """Boards of a task, four times in a step of the base stage: once seen and three times read."""
-    rollouts: int = 256
+    """Boards of a task, four times in a step of the base stage: read, and once in nine seen."""
+    rollouts: int = 128
     """Boards of every task in a step of an arm."""
-    replay_boards: int = 128
+    replay_boards: int = 64
     """Boards of one task in a step that are replayed, for pictures and for words."""
     steps: int | None = None
     """Limits every stage, for tests."""
     rate: float = 2e-3
     distill_rate: float = 1.5e-3
     muon: bool = True
-    watches: int = 6
+    watches: int = 5
     """Points of the learning curves."""
 
 
@@ -112,9 +112,9 @@ PRESETS: Mapping[str, Preset] = {
         "base",
         _FULL,
         held_out=150,
-        base_seconds=215,
-        direct_seconds=40,
-        full_seconds=60,
+        base_seconds=195,
+        direct_seconds=35,
+        full_seconds=50,
         extra_seconds=15,
     ),
 }
@@ -229,7 +229,7 @@ class Run:
                 held_out = dict.fromkeys(counts, self.preset.held_out)
                 made[name] = (
                     make_boards(book, self.tokenizer, counts, "train", **how),
-                    make_boards(book, self.tokenizer, held_out, "test", distinct=True, **how),
+                    make_boards(book, self.tokenizer, held_out, "test", distinct=True, strayed=0, **how),
                 )
             boards, self.held_out[name] = (some.to(self.device) for some in made[name])
             patches = self._patches(name, "classic", [boards, self.held_out[name]])
@@ -266,7 +266,7 @@ class Run:
         preset = self.preset
         self.trainer = Trainer(self.network, self.data, self.tokenizer.eos_token_id, seed=self.seed)
         self.evaluator = Evaluator(
-            self.trainer, self.tokenizer, self.held_out, executor=self.pool, batch=preset.rollouts
+            self.trainer, self.tokenizer, self.held_out, executor=self.pool, batch=2 * preset.rollouts
         )
         modes: tuple[Mode, ...] = ("direct", "full")
         self.seeing: View = PERCEPTION
@@ -280,10 +280,8 @@ class Run:
             for mode in modes
         }
         both = (*words["direct"], *words["full"])
-        self.base_parts: list[Part] = [
-            *[Part(both, preset.base_boards, turns=True)] * 3,
-            Part((PERCEPTION,), preset.base_boards, turns=True),
-        ]
+        base = (*both, *[PERCEPTION] * 2)
+        self.base_parts: list[Part] = [Part(base, preset.base_boards, turns=True)] * 4
         self.replay_parts: list[Part] = [
             Part((PERCEPTION,), preset.replay_boards, turns=True),
             Part(both, preset.replay_boards, turns=True),
@@ -309,7 +307,7 @@ class Run:
         import torch
 
         began = time.perf_counter()
-        for parts in (self.base_parts[2:], self.replay_parts):
+        for parts in (self.base_parts[:1], self.replay_parts):
             self.trainer.warm_up(parts)
         self.stages["compilation"] = {"seconds": time.perf_counter() - began}
         self.log("compiled")
@@ -457,6 +455,7 @@ class Run:
                 {size: self.preset.held_out},
                 "test",
                 distinct=True,
+                strayed=0,
                 **how,
             ).to(self.device)
             self.network.weights.export(self.model)
@@ -464,7 +463,7 @@ class Run:
             data = {name: TaskData(book, boards, self._patches(name, "classic", [boards]))}
             trainer = Trainer(network, data, self.tokenizer.eos_token_id)
             evaluator = Evaluator(
-                trainer, self.tokenizer, {name: boards}, executor=self.pool, batch=self.preset.rollouts
+                trainer, self.tokenizer, {name: boards}, executor=self.pool, batch=2 * self.preset.rollouts
             )
             for view in (View("student", mode), View("text-student", mode)):
                 self._waiting.append(

@@ -47,7 +47,7 @@ def books(tokenizer: Any) -> dict[str, PromptBook]:
 @pytest.fixture(scope="module")
 def held_out(books: dict[str, PromptBook], tokenizer: Any) -> dict[str, TaskBoards]:
     return {
-        name: lean_boards.make_boards(books[name], tokenizer, {size: 6}, "test", distinct=True)
+        name: lean_boards.make_boards(books[name], tokenizer, {size: 6}, "test", distinct=True, strayed=0)
         for name, size in SIZES.items()
     }
 
@@ -232,6 +232,53 @@ def test_random_plans_are_shortest_and_differ() -> None:
     assert len(plans) == min(len(plans), solution.count())
 
 
+def test_strayed_plans_find_back() -> None:
+    task, rng = TASKS["maze"], np.random.default_rng(1)
+    found = lean_boards.boards_of_split(task, 6, "train", rng)
+    solution = next(one for one in found if (one.distance() or 0) > 6)
+    along = lean_boards.random_plan(solution, rng)
+    strayed = 0
+    for _ in range(40):
+        plan, strays = lean_boards.strayed_plan(solution, rng, along)
+        first = strays.index(True) if any(strays) else len(along)
+        assert plan[:first] == along[:first]
+        assert sum(strays) <= lean_boards.MOST_STRAYS
+        state = solution.start
+        for action, stray in zip(plan, strays):
+            assert stray or action in solution.optimal_actions(state)
+            state = task.transition(solution.layout, state, action).state
+        assert not solution.optimal_actions(state)
+        strayed += any(strays)
+    assert strayed > 5
+
+
+def test_actions_that_stray_are_given_and_not_learned(books: dict[str, PromptBook], tokenizer: Any) -> None:
+    for name, size in SIZES.items():
+        boards = lean_boards.make_boards(books[name], tokenizer, {size: 40}, "train")
+        for mode in ("direct", "full"):
+            replies = boards.replies[mode]
+            given = replies.ids < 0
+            shortest = boards.shortest_plans
+            assert not given[:, :shortest].any()
+            assert given[:, shortest:].any()
+            for row, plan in given[:, shortest:].any(2).nonzero().tolist():
+                ids = replies.ids[row, shortest + plan, : replies.lengths[row, shortest + plan]]
+                words = tokenizer.decode(ids[ids < 0].bitwise_not().tolist())
+                assert "answer" not in words
+                assert "Plan" not in words
+
+
+def test_given_tokens_are_read_but_not_learned(trainer: Trainer) -> None:
+    task = trainer.data["maze"]
+    prompts, _ = trainer.prompts(task, task.boards, STUDENT, torch.arange(2))
+    replies = Ragged(torch.tensor([[30, ~31, 32], [~33, 34, 0]]), torch.tensor([3, 2]))
+    rows, places, labels = trainer.layout(task, STUDENT, prompts, replies, 20)
+    start = prompts.ids.shape[1]
+    assert rows[:, start : start + 3].tolist() == [[30, 31, 32], [33, 34, 0]]
+    assert (labels[:, :3] >= 0).tolist() == [[True, False, True], [False, True, False]]
+    assert places[0, :3].tolist() == [start - 1, start, start + 1]
+
+
 def test_perturbed_tiles_differ_from_clean_ones(held_out: dict[str, TaskBoards]) -> None:
     codes = torch.unique(held_out["maze"].tiles).tolist()
     looks = tile_patches(TASKS["maze"], codes, perturbations=[("noise", 3, 0), ("brightness", 3, 1)])
@@ -246,11 +293,10 @@ def test_perturbed_tiles_differ_from_clean_ones(held_out: dict[str, TaskBoards])
 def test_greedy_replies_are_the_likeliest_tokens(trainer: Trainer) -> None:
     boards = {name: task.boards for name, task in trainer.data.items()}
     rows = {name: torch.arange(3) for name in boards}
-    found = trainer.reply(STUDENT, rows, boards, temperature=0.0)
+    found = trainer.reply(STUDENT, rows, boards, temperature=0.0, training=False)
     views = trainer.network.weights.views
-    for name, (read, tokens, lengths) in found.items():
-        replies = Ragged(tokens, lengths)
-        ids, places, labels = trainer.layout(trainer.data[name], STUDENT, read.prompts, replies)
+    for name, (read, replies) in found.items():
+        ids, places, labels = trainer.layout(trainer.data[name], STUDENT, read.prompts, replies, 200)
         with torch.no_grad():
             likeliest = trainer.logits(views, ids, places, read.patches, read.picture_at).argmax(-1)
         counted = labels >= 0
@@ -260,11 +306,67 @@ def test_greedy_replies_are_the_likeliest_tokens(trainer: Trainer) -> None:
 def test_replies_end_where_the_model_ends_them(trainer: Trainer, tokenizer: Any) -> None:
     end = tokenizer.eos_token_id
     boards = {name: task.boards for name, task in trainer.data.items()}
-    found = trainer.reply(STUDENT, {name: torch.arange(4) for name in boards}, boards)
-    for _, tokens, lengths in found.values():
-        for row, length in zip(tokens, lengths.tolist()):
-            assert end not in row[: length - 1].tolist()
-            assert length == len(row) or row[length - 1] == end
+    rows = {name: torch.arange(4) for name in boards}
+    for view in (STUDENT, View("student", "direct")):
+        for _, replies in trainer.reply(view, rows, boards, training=False).values():
+            for row, length in zip(replies.ids, replies.lengths.tolist()):
+                assert end not in row[: length - 1].tolist()
+                assert length == len(row) or row[length - 1] == end
+
+
+def with_drafts(trainer: Trainer, shorter: int, wrong_at: int | None = None) -> tuple[Any, Any]:
+    """The likeliest replies to three boards without and with drafts, which are what they begin with."""
+    boards = {name: task.boards for name, task in trainer.data.items()}
+    rows = {name: torch.arange(3) for name in boards}
+    plain = trainer.reply(STUDENT, rows, boards, temperature=0.0, training=False)
+    drafted = []
+    for read, replies in plain.values():
+        ids = replies.ids.clone()
+        if wrong_at is not None:
+            ids[:, wrong_at] += 1
+        drafted.append(read._replace(drafts=Ragged(ids, (replies.lengths - shorter).clamp(min=0))))
+    found = trainer.sampler(3, 3, 400).run(drafted, 200, 0.0)
+    return [replies for _, replies in plain.values()], found
+
+
+@pytest.mark.parametrize("shorter", [1, 5])
+def test_right_drafts_change_no_reply(trainer: Trainer, shorter: int) -> None:
+    plain, found = with_drafts(trainer, shorter)
+    for own, other in zip(plain, found):
+        for row, length in enumerate(own.lengths.tolist()):
+            assert other.ids[row, :length].tolist() == own.ids[row, :length].tolist()
+
+
+def test_replies_that_depart_from_their_draft_are_cut_there(trainer: Trainer) -> None:
+    plain, found = with_drafts(trainer, 1, wrong_at=2)
+    for own, other in zip(plain, found):
+        assert other.lengths.tolist() == [min(3, length) for length in own.lengths.tolist()]
+        for row, length in enumerate(other.lengths.tolist()):
+            assert other.ids[row, :length].tolist() == own.ids[row, :length].tolist()
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_drafts_are_what_every_right_reply_begins_with(
+    name: str, books: dict[str, PromptBook], tokenizer: Any
+) -> None:
+    boards = lean_boards.make_boards(books[name], tokenizer, {SIZES[name]: 20}, "train")
+    drafts, full = boards.statements(torch.arange(20)), boards.replies["full"]
+    states = boards.replies["state"]
+    for row, length in enumerate(drafts.lengths.tolist()):
+        draft = drafts.ids[row, :length].tolist()
+        assert all(full.ids[row, plan, :length].tolist() == draft for plan in range(full.ids.shape[1]))
+        statement = tokenizer.decode(states.ids[row, 0, : states.lengths[row, 0] - 1].tolist())
+        assert tokenizer.decode(draft).strip() == statement.strip()
+        after = tokenizer.decode(full.ids[row, 0, length : full.lengths[row, 0]].tolist())
+        assert after.strip().startswith("Plan: ")
+
+
+def test_students_draft_the_statement_while_they_learn(trainer: Trainer) -> None:
+    boards = {name: task.boards for name, task in trainer.data.items()}
+    replies = trainer.reply(STUDENT, {name: torch.arange(3) for name in boards}, boards)
+    for name, (read, found) in replies.items():
+        assert torch.equal(read.drafts.lengths, boards[name].stated[:3])
+        assert (found.lengths >= 1).all()
 
 
 def test_rows_are_put_together_without_gaps() -> None:

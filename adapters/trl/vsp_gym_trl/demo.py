@@ -151,7 +151,7 @@ class Demo:
             book = make_prompts(self.task, self.tokenizer, side=size)
             train = make_boards(book, self.tokenizer, {size: preset.train_boards}, "train", seed=seed)
             test = make_boards(
-                book, self.tokenizer, {size: preset.test_boards}, "test", seed=seed, distinct=True
+                book, self.tokenizer, {size: preset.test_boards}, "test", seed=seed, distinct=True, strayed=0
             )
             patches = tile_patches(self.task, sorted(set(train.tiles.flatten().tolist())))
             data = {self.task.name: TaskData(book, train, patches)}

@@ -21,15 +21,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vsp_gym.core import Layout, Plan
+from vsp_gym.core import Action, Layout, Plan
 from vsp_gym.envs import get_task
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.errors import VSPGymError
 from vsp_gym.generation.request import split_range
 from vsp_gym.perception import state_statement
+from vsp_gym.plan_reader import SHORT
 from vsp_gym.planning import Solution
 from vsp_gym.plans import format_plan
-from vsp_gym.prompts import Role, build_messages, write_reply
+from vsp_gym.prompts import Role, build_messages, summarize, write_reply
 from vsp_gym.render import get_theme, perturb
 from vsp_gym.render.atlas import get_sheet
 from vsp_gym.symmetry import Board, Orbits, board_key
@@ -46,7 +47,16 @@ PlanMode = Literal["direct", "full"]
 """The forms of replies that have a plan."""
 
 PLANS = 2
-"""Shortest plans that are kept of each training board, drawn at random of all that it has."""
+"""Shortest plans that are kept of each training board, drawn at random."""
+
+STRAYED = 1
+"""Plans of each training board that stray from the first of these and find back."""
+
+STRAY = 0.2
+"""How likely each action of such a plan strays."""
+
+MOST_STRAYS = 3
+"""Actions of such a plan that may stray."""
 
 STARTS = 4
 """Boards that are made of one ground and target, with different starts."""
@@ -65,7 +75,7 @@ class Ragged(NamedTuple):
     """Rows of tokens of different lengths."""
 
     ids: Tensor
-    """`int16[..., longest]`, 0 beyond a row's end."""
+    """`int16[..., longest]`, 0 beyond a row's end; a token that is given and not learned is `~token`."""
     lengths: Tensor
     """`int64[...]`, kept on the CPU, where batches are put together."""
 
@@ -75,6 +85,21 @@ class Ragged(NamedTuple):
         longest = int(lengths.max())
         on_device = tuple(i.to(self.ids.device, non_blocking=True) for i in index)
         return Ragged(self.ids[..., :longest][on_device], lengths)
+
+
+def concatenate(parts: Sequence[Ragged], length: int = 0) -> Ragged:
+    """Rows put one after the other, without gaps, padded to at least some length."""
+    lengths = torch.stack([part.lengths for part in parts])
+    total = lengths.sum(0)
+    longest, device = max(int(total.max()), length), parts[0].ids.device
+    rows = torch.zeros(len(total), longest + 1, dtype=parts[-1].ids.dtype, device=device)
+    starts = (lengths.cumsum(0) - lengths).to(device, non_blocking=True)
+    counts = lengths.to(device, non_blocking=True)
+    for part, start, count in zip(parts, starts, counts):
+        place = torch.arange(part.ids.shape[1], device=device)
+        target = torch.where(place < count[:, None], start[:, None] + place, longest)
+        rows.scatter_(1, target, part.ids.to(rows.dtype))
+    return Ragged(rows[:, :longest], total)
 
 
 class Prompt(NamedTuple):
@@ -100,12 +125,38 @@ class TaskBoards:
     references: Ragged
     """`[boards]`: what tells a teacher the first of the plans."""
     replies: Mapping[Mode, Ragged]
-    """`[boards, plans]`: replies with the token that ends them."""
+    """`[boards, plans]`: replies with the token that ends them. The plans are random shortest ones and, last,
+    those that stray from the first."""
+    stated: Tensor
+    """`int64[boards]`: with how many tokens a reply in full states the board before it plans, on the CPU."""
+    strayed: int
+    """How many of the plans stray."""
     layouts: tuple[Layout, ...]
     """For boards that replies are judged on; empty for others."""
 
     def __len__(self) -> int:
         return len(self.tiles)
+
+    @property
+    def shortest_plans(self) -> int:
+        """How many plans do not stray."""
+        return self.replies["direct"].lengths.shape[1] - self.strayed
+
+    def longest(self, mode: Mode, *, strayed: bool = False) -> int:
+        """Tokens of the longest reply, with or without those whose plans stray."""
+        plans = None if strayed or mode == "state" else self.shortest_plans
+        return int(self.replies[mode].lengths[:, :plans].max())
+
+    def statements(self, rows: Tensor) -> Ragged:
+        """What replies in full begin with, for some boards; all in one width."""
+        full = self.replies["full"]
+        return Ragged(full.ids[rows.to(full.ids.device), 0, : int(self.stated.max())], self.stated[rows])
+
+    @property
+    def longest_plan(self) -> int:
+        """Tokens that the longest reply in full has after its statement."""
+        lengths = self.replies["full"].lengths[:, : self.shortest_plans]
+        return int((lengths - self.stated[:, None]).max())
 
     def to(self, device: torch.device | str) -> TaskBoards:
         """These boards, with the arrays on a device."""
@@ -132,6 +183,8 @@ class TaskBoards:
             descriptions=Ragged(self.descriptions.ids[some], self.descriptions.lengths[rows]),
             references=Ragged(self.references.ids[some], self.references.lengths[rows]),
             replies={mode: first(ragged) for mode, ragged in self.replies.items()},
+            stated=self.stated[rows],
+            strayed=0,
             layouts=tuple(self.layouts[row] for row in rows.tolist()) if self.layouts else (),
         )
 
@@ -279,6 +332,7 @@ class _Job(NamedTuple):
     number: int
     starts: int
     plans: int
+    strayed: int
     templates: tuple[tuple[str, ...], tuple[str, ...]]
     prompts: tuple[Prompt, Prompt]
     """The prompts of these templates."""
@@ -294,6 +348,7 @@ class _Made(NamedTuple):
     size: int
     layouts: list[Layout]
     tiles: npt.NDArray[np.uint16]
+    stated: list[int]
     texts: dict[str, tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]]
 
 
@@ -322,12 +377,67 @@ def boards_of_split(
 
 def random_plan(solution: Solution[Any, Any], rng: np.random.Generator) -> Plan:
     """A shortest plan, each of its actions uniform among those that begin one."""
-    plan, state = [], solution.start
+    return _random_plan(solution, rng)[0]
+
+
+def strayed_plan(
+    solution: Solution[Any, Any], rng: np.random.Generator, along: Plan
+) -> tuple[Plan, tuple[bool, ...]]:
+    """A plan that strays from a shortest one and goes on from there by a shortest way.
+
+    A student writes such beginnings while it learns, and a teacher that is shown another plan must have seen
+    how to go on from them. An illegal action leaves everything as it is.
+
+    Args:
+        solution: a solved board.
+        rng: where chance comes from.
+        along: a shortest plan, which is followed to the first action that strays.
+
+    Returns:
+        The plan, and for each action whether it strays.
+    """
+    return _random_plan(solution, rng, along, STRAY)
+
+
+def _random_plan(
+    solution: Solution[Any, Any], rng: np.random.Generator, along: Plan = (), stray: float = 0.0
+) -> tuple[Plan, tuple[bool, ...]]:
+    task, layout = solution.task, solution.layout
+    plan: list[Action] = []
+    strays: list[bool] = []
+    state = solution.start
     while options := solution.optimal_actions(state):
-        action = options[int(rng.random() * len(options))]
+        follows = len(plan) < len(along) and not any(strays)
+        action = along[len(plan)] if follows else options[int(rng.random() * len(options))]
+        strayed = False
+        if sum(strays) < MOST_STRAYS and rng.random() < stray:
+            other = task.actions[int(rng.random() * len(task.actions))]
+            strayed = other != action and not task.transition(layout, state, other).terminated
+            action = other if strayed else action
         plan.append(action)
-        state = solution.task.transition(solution.layout, state, action).state
-    return tuple(plan)
+        strays.append(strayed)
+        state = task.transition(layout, state, action).state
+    return tuple(plan), tuple(strays)
+
+
+def _given(reply: str, plan: Plan, strays: Sequence[bool]) -> list[tuple[int, int]]:
+    """Where a reply names actions that stray, from and to: in its summary, or else in its answer."""
+    _, summary, _ = reply.rpartition(_SUMMARY)
+    if summary:  # the answer only repeats it
+        runs = [list(run) for _, run in itertools.groupby(zip(plan, strays), key=lambda step: step[0])]
+        names = [(summarize(tuple(a for a, _ in run)), any(s for _, s in run)) for run in runs]
+    else:
+        names = [(SHORT[action], strayed) for action, strayed in zip(plan, strays)]
+    spans, at = [], reply.rindex(summary or _ANSWER) + len(summary or _ANSWER)
+    for name, strayed in names:
+        start = reply.index(name, at)
+        at = start + len(name)
+        if strayed:
+            spans.append((start, at))
+    return spans
+
+
+_SUMMARY, _ANSWER = "\nPlan: ", "<answer>"
 
 
 def _make(job: _Job) -> _Made:
@@ -342,38 +452,57 @@ def _make(job: _Job) -> _Made:
     source = boards_of_split(task, job.size, job.split, rng, job.starts)
     solutions = list(itertools.islice(source, job.boards))
     layouts = [solution.layout for solution in solutions]
-    plans = [[random_plan(solution, rng) for _ in range(job.plans)] for solution in solutions]
+    plans = [_plans(solution, rng, job.plans, job.strayed) for solution in solutions]
     described = [describe(task, layout).rstrip("\n") for layout in layouts]
     (before, after), (ahead, between, behind) = job.templates
     plain = encode([f"{before}{text}{after}" for text in described])
     shown = encode(
         [
-            f"{ahead}{text}{between}{format_plan(some[0], task)}{behind}"
+            f"{ahead}{text}{between}{format_plan(some[0][0], task)}{behind}"
             for text, some in zip(described, plans)
         ]
     )
     descriptions = [_told(row, job.prompts[0]) for row in plain]
     references = [_told(row, job.prompts[1])[len(told) :] for row, told in zip(shown, descriptions)]
-    statements = encode([state_statement(task, layout) for layout in layouts])
-    direct, full = (
-        encode(
-            [
-                write_reply(task, layout, plan=plan, reply=form)
-                for layout, some in zip(layouts, plans)
-                for plan in some
-            ]
-        )
-        for form in ("direct", "full")
-    )
+    statements = [state_statement(task, layout) for layout in layouts]
+    direct: list[list[int]] = []
+    full: list[list[int]] = []
+    stated = []
+    for layout, some, statement in zip(layouts, plans, statements):
+        for form, found in zip(_FORMS, (direct, full)):
+            for plan, strays in some:
+                text = write_reply(task, layout, plan=plan, reply=form)
+                reply = tokenizer.encode(text, add_special_tokens=False)
+                found.append(_learned(reply, _given(text, plan, strays)))
+        stated.append(sum(start < len(statement) for start, _ in reply.offsets))
     tiles = task.picture.batch_tiles(layouts, [task.initial(layout) for layout in layouts])
     texts = {
         "descriptions": _pack(descriptions),
         "references": _pack(references),
-        "state": _pack([[*ids, job.end] for ids in statements]),
+        "state": _pack([[*ids, job.end] for ids in encode(statements)]),
         "direct": _pack([[*ids, job.end] for ids in direct]),
         "full": _pack([[*ids, job.end] for ids in full]),
     }
-    return _Made(job.size, layouts, tiles, texts)
+    return _Made(job.size, layouts, tiles, stated, texts)
+
+
+_FORMS: tuple[PlanMode, PlanMode] = ("direct", "full")
+
+
+def _plans(
+    solution: Solution[Any, Any], rng: np.random.Generator, plans: int, strayed: int
+) -> list[tuple[Plan, tuple[bool, ...]]]:
+    """Shortest plans, then some that stray from the first of them; for each action whether it strays."""
+    found = [_random_plan(solution, rng) for _ in range(plans)]
+    return [*found, *(strayed_plan(solution, rng, found[0][0]) for _ in range(strayed))]
+
+
+def _learned(reply: Any, given: Sequence[tuple[int, int]]) -> list[int]:
+    """A reply's tokens, those that lie in what is given as `~token`."""
+    return [
+        ~token if any(start < b and a < stop for a, b in given) else token
+        for token, (start, stop) in zip(reply.ids, reply.offsets)
+    ]
 
 
 def _pack(rows: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
@@ -392,6 +521,7 @@ def make_boards(
     seed: int = 0,
     distinct: bool = False,
     plans: int = PLANS,
+    strayed: int = STRAYED,
     map_jobs: Callable[..., Iterable[_Made]] = map,
 ) -> TaskBoards:
     """Boards of a task as arrays; the same for any number of processes.
@@ -404,6 +534,7 @@ def make_boards(
         seed: which of them.
         distinct: whether no board may come twice, and layouts are kept, as for evaluation.
         plans: how many random shortest plans each board gets.
+        strayed: how many plans that stray it gets besides.
         map_jobs: maps a function over jobs; that of an executor uses its processes.
     """
     task = book.task
@@ -418,6 +549,7 @@ def make_boards(
             number=start,
             starts=1 if distinct else STARTS,
             plans=plans,
+            strayed=strayed,
             templates=book.templates,
             prompts=prompts,
             tokenizer=tokenizer.backend_tokenizer.to_str(),
@@ -427,7 +559,7 @@ def make_boards(
         for start in range(0, count, _JOB)
     ]
     made = list(map_jobs(_make, jobs))
-    boards = _joined(book, made, plans, keep_layouts=distinct)
+    boards = _joined(book, made, plans, strayed, keep_layouts=distinct)
     if not distinct:
         return boards
     keys = [board_key(task.name, task.generator.form.encode(layout)) for layout in boards.layouts]
@@ -435,7 +567,9 @@ def make_boards(
     return boards.take(torch.tensor(sorted(first.values())))
 
 
-def _joined(book: PromptBook, made: Sequence[_Made], plans: int, *, keep_layouts: bool) -> TaskBoards:
+def _joined(
+    book: PromptBook, made: Sequence[_Made], plans: int, strayed: int, *, keep_layouts: bool
+) -> TaskBoards:
     canvases, side = [], book.side
     for part in made:
         canvas = np.full((len(part.layouts), side, side), NO_TILE, np.int16)
@@ -447,7 +581,7 @@ def _joined(book: PromptBook, made: Sequence[_Made], plans: int, *, keep_layouts
         longest = max(ids.shape[1] for ids, _ in packed)
         ids = np.concatenate([np.pad(ids, ((0, 0), (0, longest - ids.shape[1]))) for ids, _ in packed])
         lengths = torch.from_numpy(np.concatenate([lengths for _, lengths in packed]))
-        each = {"descriptions": (), "references": (), "state": (1,)}.get(name, (plans,))
+        each = {"descriptions": (), "references": (), "state": (1,)}.get(name, (plans + strayed,))
         count = sum(len(part.layouts) for part in made)
         ragged[name] = Ragged(
             torch.from_numpy(ids.reshape(count, *each, longest)), lengths.reshape(count, *each)
@@ -459,6 +593,8 @@ def _joined(book: PromptBook, made: Sequence[_Made], plans: int, *, keep_layouts
         descriptions=ragged["descriptions"],
         references=ragged["references"],
         replies={mode: ragged[mode] for mode in ("state", "direct", "full")},
+        stated=torch.tensor([count for part in made for count in part.stated]),
+        strayed=strayed,
         layouts=tuple(layout for part in made for layout in part.layouts) if keep_layouts else (),
     )
 

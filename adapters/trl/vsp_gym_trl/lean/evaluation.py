@@ -149,9 +149,9 @@ class Evaluator:
             wanted = torch.arange(start, start + self._batch)
             rows = {name: some[wanted.clamp(max=len(some) - 1)] for name, some in chosen.items()}
             found = self._trainer.reply(view, rows, self._boards, temperature=0.0, training=False)
-            for name, (_, tokens, lengths) in found.items():
+            for name, (_, replied) in found.items():
                 missing = max(0, len(chosen[name]) - start)
-                for ids, length in zip(tokens[:missing].tolist(), lengths.tolist()):
+                for ids, length in zip(replied.ids[:missing].tolist(), replied.lengths.tolist()):
                     said = ids[:length]
                     replies[name].append(self._tokenizer.decode(said[:-1] if said[-1] == end else said))
         return replies

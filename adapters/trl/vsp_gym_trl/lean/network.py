@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vsp_gym.errors import VSPGymError
+from vsp_gym_trl.lean.attention import attend
 from vsp_gym_trl.lean.weights import Views, Weights
 
 SIDE = 8
@@ -36,6 +37,9 @@ _TEXT_LAYER = (
     *("self_attn.o_proj.weight", "post_attention_layernorm.weight", "mlp.gate_proj.weight"),
     *("mlp.up_proj.weight", "mlp.down_proj.weight"),
 )
+_BEFORE_ATTENTION = 6
+"""How many of these come before attention."""
+
 _VISION_LAYER = tuple(
     f"{part}.{kind}"
     for part in ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.linear_fc1", "mlp.linear_fc2")
@@ -86,7 +90,8 @@ class Network:
         self._grid = self._position_weights(math.isqrt(vision.num_position_embeddings))
         self.text_layer = _compiled(text_layer, compiled)
         self.vision_layer = _compiled(vision_layer, compiled)
-        self.decode_layer = _compiled(decode_layer, compiled)
+        self.decode_start = _compiled(decode_start, compiled)
+        self.decode_end = _compiled(decode_end, compiled)
 
     # ---- positions ----------------------------------------------------------------------------------------
 
@@ -209,13 +214,11 @@ class Network:
             keys, values: the cache, `[layers, boards, heads, places, head_size]`; written to.
         """
         x = functional.embedding(ids, views[f"{_TEXT}embed_tokens.weight"])
-        rows = torch.arange(len(ids), device=ids.device)
         for layer in range(self.layers):
-            x, key, value = self.decode_layer(
-                x, cos[:, None], sin[:, None], at, keys[layer], values[layer], *self._of(views, layer)
-            )
-            keys[layer, rows, :, at] = key
-            values[layer, rows, :, at] = value
+            weights = self._of(views, layer)
+            before, after = weights[:_BEFORE_ATTENTION], weights[_BEFORE_ATTENTION:]
+            query, key, value = self.decode_start(x, cos[:, None], sin[:, None], self.head_size, *before)
+            x = self.decode_end(x, attend(query, key, value, keys[layer], values[layer], at), *after)
         return self.logits(
             views, functional.rms_norm(x, (self.width,), views[f"{_TEXT}norm.weight"], EPSILON)
         )
@@ -320,36 +323,29 @@ def text_layer(
     return _feed_forward(x + functional.linear(mixed, out), *feed_forward), k, v
 
 
-def decode_layer(
+def decode_start(
     x: Tensor,
     cos: Tensor,
     sin: Tensor,
-    at: Tensor,
-    keys: Tensor,
-    values: Tensor,
+    head_size: int,
     norm: Tensor,
     query: Tensor,
     key: Tensor,
     value: Tensor,
     query_norm: Tensor,
     key_norm: Tensor,
-    out: Tensor,
-    *feed_forward: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """A decoder layer for one new token of each row, at the places `at`; also returns its key and value."""
-    boards, heads, places, head_size = keys.shape
+    """A decoder layer for one new token of each row, up to its query, key and value."""
     h = _normed(x, norm)
-    shape = (boards, heads, head_size)
+    shape = (len(x), -1, head_size)
     q = _rotate(_normed(functional.linear(h, query).view(shape), query_norm), cos, sin)
     k = _rotate(_normed(functional.linear(h, key).view(shape), key_norm), cos, sin)
-    v = functional.linear(h, value).view(shape)
-    place = torch.arange(places, device=x.device)
-    new = (place == at[:, None])[:, None, :, None]
-    scores = (torch.where(new, k[:, :, None], keys) * q[:, :, None]).sum(-1, dtype=torch.float32)
-    hidden = (place > at[:, None])[:, None]
-    shares = (scores / math.sqrt(head_size)).masked_fill(hidden, -math.inf).softmax(-1)
-    mixed = (shares[..., None] * torch.where(new, v[:, :, None], values)).sum(2).to(x.dtype)
-    return _feed_forward(x + functional.linear(mixed.reshape(boards, -1), out), *feed_forward), k, v
+    return q, k, functional.linear(h, value).view(shape)
+
+
+def decode_end(x: Tensor, mixed: Tensor, out: Tensor, *feed_forward: Tensor) -> Tensor:
+    """What is left of the layer when the tokens have attended."""
+    return _feed_forward(x + functional.linear(mixed.flatten(1), out), *feed_forward)
 
 
 def vision_layer(

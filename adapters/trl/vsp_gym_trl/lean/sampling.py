@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from vsp_gym_trl.lean.boards import Ragged
+from vsp_gym_trl.lean.boards import Ragged, concatenate
 from vsp_gym_trl.lean.graphs import Recorder
 from vsp_gym_trl.lean.network import Network
 from vsp_gym_trl.lean.weights import Views
@@ -21,6 +21,8 @@ class Prompted(NamedTuple):
     """Boards of one task that replies are wanted to."""
 
     prompts: Ragged
+    drafts: Ragged | None = None
+    """What the replies are expected to begin with."""
     patches: Tensor | None = None
     """Their pictures, as for `Network.hidden`."""
     picture_at: int | None = None
@@ -60,10 +62,11 @@ class Sampler:
         self._recorder = Recorder(device)
 
     @torch.no_grad()
-    def run(
-        self, groups: Sequence[Prompted], longest: int, temperature: float = 1.0
-    ) -> list[tuple[Tensor, Tensor]]:
-        """Replies to the boards of every group, of at most `longest` tokens.
+    def run(self, groups: Sequence[Prompted], longest: int, temperature: float = 1.0) -> list[Ragged]:
+        """Replies to the boards of every group, of at most `longest` tokens besides their drafts.
+
+        A draft changes no reply and costs one forward pass: each of its tokens is drawn anew. A reply that
+        departs from its draft is cut there, after the token that was drawn instead.
 
         Args:
             groups: as many as the sampler was made for, each with its number of boards.
@@ -71,14 +74,11 @@ class Sampler:
             temperature: 0 for the likeliest token every time.
 
         Returns:
-            For every group tokens `int64[boards, tokens]`, 0 after the end, and the replies' lengths
-            `int64[boards]`, which count the token that ends them.
+            For every group the replies, `int64[boards, tokens]`, with the tokens that end them.
         """
-        first = torch.cat([self._read(number, group) for number, group in enumerate(groups)])
-        longest = min(longest, self.places - max(group.prompts.ids.shape[1] for group in groups))
         self._temperature.fill_(temperature)
-        self._done.zero_()
-        self._choose(first)
+        begun = [self._read(number, group) for number, group in enumerate(groups)]
+        longest = min(longest, self.places - max(_length(group) for group in groups))
         replies = [self._token.clone()]
         for number in range(1, longest):
             if number % _LOOK == 0 and bool(self._done.all()):
@@ -88,34 +88,69 @@ class Sampler:
         tokens = torch.stack(replies, 1)
         ends = tokens == self._end
         lengths = (ends.cumsum(1) - ends.long() == 0).sum(1)
-        found = zip(torch.split(tokens, self.boards), torch.split(lengths, self.boards))
-        return [(ids[:, : int(counts.max())], counts) for ids, counts in found]
+        found = []
+        for number, (group, (accepted, cut)) in enumerate(zip(groups, begun)):
+            rows = self._rows(number)
+            ids, counts = tokens[rows], torch.where(cut, 1, lengths[rows]).cpu()
+            told = Ragged(ids[:, : int(counts.max())], counts)
+            drafted = [Ragged(group.drafts.ids, accepted.cpu())] if group.drafts else []
+            found.append(concatenate([*drafted, told]))
+        return found
 
-    def _read(self, number: int, group: Prompted) -> Tensor:
-        """Put a group's prompts into the cache; returns the logits after them, `[boards, vocabulary]`."""
-        network, at = self._network, group.picture_at
-        rows = slice(number * self.boards, (number + 1) * self.boards)
+    def _rows(self, number: int) -> slice:
+        """The rows of a group."""
+        return slice(number * self.boards, (number + 1) * self.boards)
 
-        def work(ids: Tensor, lengths: Tensor, patches: Tensor | None = None) -> list[Tensor]:
+    def _read(self, number: int, group: Prompted) -> list[Tensor]:
+        """Put a group's prompts and drafts into the cache, and draw the token after each.
+
+        Returns:
+            With how many tokens of its draft every reply begins, `int64[boards]`, and whether it departs.
+        """
+        network, at, rows = self._network, group.picture_at, self._rows(number)
+        drafts = group.drafts or Ragged(group.prompts.ids[:, :0], torch.zeros(self.boards, dtype=torch.int64))
+        whole = concatenate([group.prompts, drafts], _length(group)).ids
+
+        def work(
+            ids: Tensor, lengths: Tensor, draft: Tensor, expected: Tensor, patches: Tensor | None = None
+        ) -> list[Tensor]:
             cache: list[tuple[Tensor, Tensor]] = []
             hidden = network.hidden(self._views, ids, patches, at, cache)
             for layer, (keys, values) in enumerate(cache):
                 self._keys[layer, rows, :, : ids.shape[1]] = keys
                 self._values[layer, rows, :, : ids.shape[1]] = values
-            self._at[rows] = lengths
-            last = hidden[torch.arange(self.boards, device=network.device), lengths - 1]
-            return [network.logits(self._views, last)]
+            places = torch.arange(draft.shape[1] + 1, device=network.device)
+            last = (lengths[:, None] - 1 + places).clamp(max=ids.shape[1] - 1)
+            drawn = self._draw(
+                network.logits(
+                    self._views, hidden.gather(1, last[..., None].expand(-1, -1, hidden.shape[-1]))
+                )
+            )
+            agrees = (drawn[:, :-1] == draft) & (places[:-1] < expected[:, None])
+            accepted = agrees.long().cumprod(1).sum(1)
+            token, cut = drawn.gather(1, accepted[:, None])[:, 0], accepted < expected
+            self._token[rows] = token
+            self._done[rows] = cut | (token == self._end)
+            self._at[rows] = lengths + accepted
+            return [accepted, cut]
 
         for table, source in zip((self._cos, self._sin), network.rope(self.places, at)):
             table[number].copy_(source)
-        inputs = (group.prompts.ids.long(), group.prompts.lengths.to(network.device))
+        counts = (ragged.lengths.to(network.device) for ragged in (group.prompts, drafts))
+        prompted, expected = counts
         seen = () if group.patches is None else (group.patches,)
-        return self._recorder.run((number, at), work, *inputs, *seen)[0]
+        return self._recorder.run(
+            (number, at), work, whole.long(), prompted, drafts.ids.long(), expected, *seen
+        )
+
+    def _draw(self, logits: Tensor) -> Tensor:
+        """Tokens by their probabilities: Gumbel noise makes the largest logit a sample."""
+        noise = -torch.log(-torch.log(torch.rand_like(logits).clamp(1e-9, 1 - 1e-7)))
+        return (logits + self._temperature * noise).argmax(-1)
 
     def _choose(self, logits: Tensor) -> None:
-        """Take the next token of every reply; Gumbel noise makes the largest logit a sample."""
-        noise = -torch.log(-torch.log(torch.rand_like(logits).clamp(1e-9, 1 - 1e-7)))
-        token = torch.where(self._done, 0, (logits + self._temperature * noise).argmax(1))
+        """Take the next token of every reply."""
+        token = torch.where(self._done, 0, self._draw(logits))
         self._token.copy_(token)
         self._done.logical_or_(token == self._end)
 
@@ -150,3 +185,8 @@ class Sampler:
             self._step()
         for tensor, value in zip(state, saved):
             tensor.copy_(value)
+
+
+def _length(group: Prompted) -> int:
+    """Tokens of the longest prompt and the longest draft."""
+    return group.prompts.ids.shape[1] + (group.drafts.ids.shape[1] if group.drafts else 0)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from vsp_gym.prompts import Role
-from vsp_gym_trl.lean.boards import Mode, PromptBook, Ragged, TaskBoards
+from vsp_gym_trl.lean.boards import Mode, PromptBook, Ragged, TaskBoards, concatenate
 from vsp_gym_trl.lean.graphs import Recorder
 from vsp_gym_trl.lean.network import Network
 from vsp_gym_trl.lean.sampling import Prompted, Sampler
@@ -23,6 +23,9 @@ _MULTIPLE = 16
 
 _PLACES = 64
 """Caches are as long as a multiple of this, so that tasks share them."""
+
+_SPARE = 4
+"""Tokens that replies may have beyond the longest right one."""
 
 
 class View(NamedTuple):
@@ -144,17 +147,22 @@ class Trainer:
         return task.patches[look, tiles].flatten(1, 2)
 
     def layout(
-        self, task: TaskData, view: View, prompts: Ragged, replies: Ragged
+        self, task: TaskData, view: View, prompts: Ragged, replies: Ragged, tokens: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Prompts and replies as one shape for all batches of a task and view.
+
+        Args:
+            task, view: what they belong to.
+            prompts, replies: the rows.
+            tokens: of the longest reply that there can be.
 
         Returns:
             Tokens `int64[boards, length]`, the places whose hidden states tell the replies' tokens
             `int64[boards, tokens]`, and these tokens, -100 after a reply's end.
         """
-        device, tokens = self.network.device, self.longest(task, view)
+        device = self.network.device
         length = -(-(self._longest_prompt(task, view) + tokens) // _MULTIPLE) * _MULTIPLE
-        rows = concatenate([prompts, replies], length).ids.long()
+        rows = _tokens(concatenate([prompts, replies], length).ids.long())
         token = torch.arange(tokens)
         places = (prompts.lengths[:, None] - 1 + token).clamp(max=rows.shape[1] - 1)
         counted = (token < replies.lengths[:, None]).to(device, non_blocking=True)
@@ -188,12 +196,11 @@ class Trainer:
         """Add the gradients of the cross-entropy of replies that a perfect student gives; returns it."""
         boards = boards or task.boards
         rows = self.draw(boards, count)
-        choices = boards.replies[view.mode].lengths.shape[1]
-        plan = torch.zeros_like(rows)
-        if choices > 1 and not view.shown:
-            plan = torch.randint(choices, (count,), generator=self._random)
+        plan = self._draw_plans(boards, view, count)
         prompts, at = self.prompts(task, boards, view, rows)
-        batch = self.layout(task, view, prompts, boards.replies[view.mode].pick(rows, plan))
+        replies = boards.replies[view.mode]
+        tokens = task.boards.longest(view.mode, strayed=view.shown)
+        batch = self.layout(task, view, prompts, replies.pick(rows, plan), tokens)
         seen = [self.pictures(task, boards, rows, task.looks)] if view.sees else []
 
         def work(ids: Tensor, places: Tensor, labels: Tensor, patches: Tensor | None = None) -> list[Tensor]:
@@ -203,6 +210,16 @@ class Trainer:
 
         (loss,) = self._recorder.run(("supervise", at), work, *batch, *seen)
         return loss
+
+    def _draw_plans(self, boards: TaskBoards, view: View, count: int) -> Tensor:
+        """Which replies to learn: shortest plans; of those shown a plan, this or one that strays from it."""
+        if view.mode == "state":
+            return torch.zeros(count, dtype=torch.int64)
+        shortest = boards.shortest_plans
+        if not view.shown:
+            return torch.randint(shortest, (count,), generator=self._random)
+        plan = torch.randint(1 + boards.strayed, (count,), generator=self._random)
+        return plan + (shortest - 1) * (plan > 0)
 
     def sampler(self, groups: int, boards: int, places: int) -> Sampler:
         """A sampler for that many boards of that many tasks, made when first needed."""
@@ -221,7 +238,7 @@ class Trainer:
         *,
         temperature: float = 1.0,
         training: bool = True,
-    ) -> dict[str, tuple[Prompted, Tensor, Tensor]]:
+    ) -> dict[str, tuple[Prompted, Ragged]]:
         """The network's replies to some boards of every task, as many of each.
 
         Args:
@@ -229,31 +246,37 @@ class Trainer:
             rows: which boards.
             boards: where they are.
             temperature: 0 for the likeliest token every time.
-            training: whether pictures have all the looks of training, or the first one only.
+            training: whether pictures have all the looks of training, or the first one only; and whether
+                replies that begin with the board's statement are cut where they misstate it.
 
         Returns:
-            By task what the network read, and tokens and lengths of its replies as `Sampler.run` gives them.
+            By task what the network read, and its replies as `Sampler.run` gives them.
         """
-        groups = {}
+        groups, limits = {}, []
         for name, chosen in rows.items():
-            task = self.data[name]
-            prompts, picture_at = self.prompts(task, boards[name], view, chosen)
+            task, some = self.data[name], boards[name]
+            prompts, picture_at = self.prompts(task, some, view, chosen)
             looks = task.looks if training else 1
-            patches = self.pictures(task, boards[name], chosen, looks) if view.sees else None
-            groups[name] = Prompted(prompts, patches, picture_at)
-        limits = [self.longest(self.data[name], view) for name in rows]
+            patches = self.pictures(task, some, chosen, looks) if view.sees else None
+            drafts = None
+            limit = self.longest(task, view)
+            if training and view.mode == "full":
+                drafts = some.statements(chosen)
+                limit = task.boards.longest_plan + _SPARE
+            groups[name] = Prompted(prompts, drafts, patches, picture_at)
+            limits.append(limit)
+        longest = [self.longest(self.data[name], view) for name in rows]
         count = len(next(iter(rows.values())))
-        longest = max(limits)
-        places = max(group.prompts.ids.shape[1] for group in groups.values()) + longest
-        replies = self.sampler(len(rows), count, places).run(list(groups.values()), longest, temperature)
+        places = max(group.prompts.ids.shape[1] for group in groups.values()) + max(longest)
+        found = self.sampler(len(rows), count, places).run(list(groups.values()), max(limits), temperature)
         return {
-            name: (group, tokens[:, :limit], lengths.clamp(max=limit))
-            for (name, group), (tokens, lengths), limit in zip(groups.items(), replies, limits)
+            name: (group, Ragged(reply.ids[:, :most], reply.lengths.clamp(max=most)))
+            for (name, group), reply, most in zip(groups.items(), found, longest)
         }
 
     def longest(self, task: TaskData, view: View) -> int:
         """Tokens that a reply may have: the longest right one and a few more."""
-        return int(task.boards.replies[view.mode].lengths.max()) + 4
+        return task.boards.longest(view.mode) + _SPARE
 
     def distill(
         self,
@@ -282,12 +305,13 @@ class Trainer:
         rows = {name: self.draw(some, count) for name, some in boards.items()}
         totals: dict[str, Tensor] = {}
         view = View("student", mode)
-        for name, (read, tokens, lengths) in self.reply(view, rows, boards).items():
-            task, replies, at = self.data[name], Ragged(tokens, lengths.cpu()), read.picture_at
+        for name, (read, replies) in self.reply(view, rows, boards).items():
+            task, at = self.data[name], read.picture_at
             teaching = View("teacher", mode, shown)
             told, _ = self.prompts(task, boards[name], teaching, rows[name])
-            own = self.layout(task, view, read.prompts, replies)
-            others = self.layout(task, teaching, told, replies)[:2]
+            longest = self.longest(task, view)
+            own = self.layout(task, view, read.prompts, replies, longest)
+            others = self.layout(task, teaching, told, replies, longest)[:2]
 
             def work(
                 ids: Tensor,
@@ -407,16 +431,6 @@ class Trainer:
         return time.perf_counter()
 
 
-def concatenate(parts: Sequence[Ragged], length: int = 0) -> Ragged:
-    """Rows put one after the other, without gaps, padded to at least some length."""
-    lengths = torch.stack([part.lengths for part in parts])
-    total = lengths.sum(0)
-    longest, device = max(int(total.max()), length), parts[0].ids.device
-    rows = torch.zeros(len(total), longest + 1, dtype=parts[-1].ids.dtype, device=device)
-    starts = (lengths.cumsum(0) - lengths).to(device, non_blocking=True)
-    counts = lengths.to(device, non_blocking=True)
-    for part, start, count in zip(parts, starts, counts):
-        place = torch.arange(part.ids.shape[1], device=device)
-        target = torch.where(place < count[:, None], start[:, None] + place, longest)
-        rows.scatter_(1, target, part.ids.to(rows.dtype))
-    return Ragged(rows[:, :longest], total)
+def _tokens(ids: Tensor) -> Tensor:
+    """The tokens of `ids`, be they learned or given."""
+    return torch.where(ids < 0, ~ids, ids)

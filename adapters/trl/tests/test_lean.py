@@ -412,6 +412,15 @@ def test_a_student_learns_from_itself_reading_words(trainer: Trainer) -> None:
     assert trainer.network.weights.gradient.norm() > 0
 
 
+def test_replies_count_up_to_what_the_teacher_rejects(trainer: Trainer) -> None:
+    teacher = trainer.network.weights.frozen()
+    counts = []
+    for led in (False, True):
+        trainer.reseed(3)
+        counts.append(float(trainer.distill("direct", 4, Objective(), teacher, led=led)["tokens"]))
+    assert 4 <= counts[1] < counts[0]
+
+
 def test_teacher_stays_as_it_was(trainer: Trainer) -> None:
     teacher = trainer.network.weights.frozen()
     before = {name: value.clone() for name, value in teacher.items()}

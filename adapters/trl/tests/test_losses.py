@@ -229,3 +229,11 @@ def test_cross_entropy_equals_pytorch() -> None:
 def test_wrong_options_are_named(options: dict[str, object], words: str) -> None:
     with pytest.raises((UnknownNameError, VSPGymError), match=words):
         Objective(**options)  # type: ignore[arg-type]
+
+
+def test_replies_are_led_up_to_the_first_rejected_token() -> None:
+    teacher = torch.full((2, 4, 3), 0.3).log()
+    teacher[0, 1, 2] = math.log(0.001)
+    teacher[1, 0, 0] = math.log(0.005)
+    ids = torch.tensor([[0, 2, 0, 1], [1, 0, 1, 2]])
+    assert losses.led_positions(teacher, ids).tolist() == [[True, True, False, False], [True] * 4]

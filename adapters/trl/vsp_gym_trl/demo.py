@@ -32,6 +32,7 @@ from vsp_gym_trl.lean.boards import make_boards, make_prompts, tile_patches
 from vsp_gym_trl.lean.network import Network
 from vsp_gym_trl.lean.training import PERCEPTION, Curve, Part, TaskData, Trainer
 from vsp_gym_trl.lean.training import View as LeanView
+from vsp_gym_trl.lean.weights import native_dtype
 from vsp_gym_trl.losses import Objective
 from vsp_gym_trl.report import Chart, Example, write_report
 from vsp_gym_trl.tiny import build_model, build_processor, build_tokenizer
@@ -74,14 +75,14 @@ PRESETS: Mapping[str, DemoPreset] = MappingProxyType(
             "FrozenLake 3 and 4 in at most 15 minutes on two cores",
             model="small",
             sizes=(3, 4),
-            train_boards=8000,
+            train_boards=20_000,
             test_boards=100,
-            sft_steps=3500,
+            sft_steps=6000,
             text_rows=12,
-            picture_rows=4,
-            sft_rate=1e-3,
+            picture_rows=3,
+            sft_rate=2e-3,
             objective=Objective("forward-kl"),
-            opcd_steps=300,
+            opcd_steps=500,
             rollouts=16,
             replay_rows=6,
             opcd_rate=1e-3,
@@ -142,10 +143,11 @@ class Demo:
     def _make(self, seed: int) -> None:
         """A trainer for every size, all of them for the same weights, and the held-out boards."""
         self.trainers: list[Trainer] = []
+        dtype = native_dtype("cpu")
         self.boards: list[Board] = []
         preset = self.preset
         for size in preset.sizes:
-            network = Network(self.model, "cpu", side=size)
+            network = Network(self.model, "cpu", dtype, side=size)
             if self.trainers:
                 network.weights = self.trainers[0].network.weights
             book = make_prompts(self.task, self.tokenizer, side=size)
@@ -153,7 +155,7 @@ class Demo:
             test = make_boards(
                 book, self.tokenizer, {size: preset.test_boards}, "test", seed=seed, distinct=True, strayed=0
             )
-            patches = tile_patches(self.task, sorted(set(train.tiles.flatten().tolist())))
+            patches = tile_patches(self.task, sorted(set(train.tiles.flatten().tolist())), dtype=dtype)
             data = {self.task.name: TaskData(book, train, patches)}
             self.trainers.append(Trainer(network, data, self.tokenizer.eos_token_id, seed=seed + size))
             self.boards += [self._board(layout) for layout in test.layouts]
@@ -192,7 +194,7 @@ class Demo:
 
         def step() -> dict[str, Tensor]:
             numbers = _sum(
-                trainer.distill("full", preset.rollouts, preset.objective, teacher)
+                trainer.distill("full", preset.rollouts, preset.objective, teacher, led=True)
                 for trainer in self.trainers
             )
             for trainer in self.trainers:

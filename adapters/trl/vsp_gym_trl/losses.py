@@ -122,6 +122,20 @@ def dead_positions(student: Tensor, teacher: Tensor) -> Tensor:
     return (confidence > math.log(CERTAIN)) & (accepted < math.log(REJECTED))
 
 
+def led_positions(teacher: Tensor, ids: Tensor) -> Tensor:
+    """`bool[..., tokens]`: up to the first token of each reply that the teacher rejects, and that one.
+
+    What a student writes after such a token is unlike anything that its teacher has learned from, so what the
+    teacher says of it is noise: an agent that has fallen into a hole, say, needs no advice.
+
+    Args:
+        teacher: log-probabilities `[..., tokens, vocabulary]`.
+        ids: the student's tokens, `int64[..., tokens]`.
+    """
+    rejected = teacher.detach().gather(-1, ids[..., None])[..., 0] < math.log(REJECTED)
+    return rejected.long().cumsum(-1) - rejected.long() == 0
+
+
 @dataclass(frozen=True)
 class Objective:
     """What a student is trained to minimise.

@@ -294,6 +294,13 @@ def _feed_forward(x: Tensor, norm: Tensor, gate: Tensor, up: Tensor, down: Tenso
     return x + functional.linear(functional.silu(functional.linear(h, gate)) * functional.linear(h, up), down)
 
 
+def _attention(query: Tensor, key: Tensor, value: Tensor, *, causal: bool = False) -> Tensor:
+    """Attention of `[rows, heads, length, head_size]`; processors do it in float32, where they are faster."""
+    dtype = torch.float32 if query.device.type == "cpu" else query.dtype
+    inputs = (x.to(dtype) for x in (query, key, value))
+    return functional.scaled_dot_product_attention(*inputs, is_causal=causal).to(query.dtype)
+
+
 def text_layer(
     x: Tensor,
     cos: Tensor,
@@ -315,11 +322,7 @@ def text_layer(
     q = _rotate(_normed(functional.linear(h, query).view(shape), query_norm), cos, sin).transpose(1, 2)
     k = _rotate(_normed(functional.linear(h, key).view(shape), key_norm), cos, sin).transpose(1, 2)
     v = functional.linear(h, value).view(shape).transpose(1, 2)
-    mixed = (
-        functional.scaled_dot_product_attention(q, k, v, is_causal=True)
-        .transpose(1, 2)
-        .reshape(rows, length, -1)
-    )
+    mixed = _attention(q, k, v, causal=True).transpose(1, 2).reshape(rows, length, -1)
     return _feed_forward(x + functional.linear(mixed, out), *feed_forward), k, v
 
 
@@ -371,11 +374,7 @@ def vision_layer(
     h = functional.layer_norm(x, (width,), norm1, norm1_bias, EPSILON)
     q, k, v = functional.linear(h, qkv, qkv_bias).view(rows, length, 3, heads, -1).unbind(2)
     q, k = _rotate(q, cos, sin).transpose(1, 2), _rotate(k, cos, sin).transpose(1, 2)
-    mixed = (
-        functional.scaled_dot_product_attention(q, k, v.transpose(1, 2))
-        .transpose(1, 2)
-        .reshape(rows, length, width)
-    )
+    mixed = _attention(q, k, v.transpose(1, 2)).transpose(1, 2).reshape(rows, length, width)
     x = x + functional.linear(mixed, out, out_bias)
     h = functional.linear(functional.layer_norm(x, (width,), norm2, norm2_bias, EPSILON), up, up_bias)
     return x + functional.linear(functional.gelu(h, approximate="tanh"), down, down_bias)

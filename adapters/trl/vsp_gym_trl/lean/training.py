@@ -16,7 +16,7 @@ from vsp_gym_trl.lean.graphs import Recorder
 from vsp_gym_trl.lean.network import Network
 from vsp_gym_trl.lean.sampling import Prompted, Sampler
 from vsp_gym_trl.lean.weights import Optimizer, Views, schedule
-from vsp_gym_trl.losses import Objective, cross_entropy, masked_mean
+from vsp_gym_trl.losses import Objective, cross_entropy, led_positions, log_probabilities, masked_mean
 
 _MULTIPLE = 16
 """Rows are as long as a multiple of this, which kernels like."""
@@ -286,6 +286,7 @@ class Trainer:
         teacher: Views,
         *,
         shown: bool = False,
+        led: bool = False,
         boards: Mapping[str, TaskBoards] | None = None,
     ) -> dict[str, Tensor]:
         """Add the gradients of the objective on replies that the student samples from pictures.
@@ -296,6 +297,7 @@ class Trainer:
             objective: how far the student is from its teacher.
             teacher: the teacher's weights.
             shown: whether the teacher sees a reference plan.
+            led: whether replies count only at `led_positions`.
             boards: where boards are drawn from; all training boards if None.
 
         Returns:
@@ -327,6 +329,8 @@ class Trainer:
                 logits = self.logits(self.network.weights.views, ids, places, patches, at)
                 found = objective.per_token(logits, teacher_logits, labels.clamp(min=0))
                 counted = labels >= 0
+                if led:
+                    counted &= led_positions(log_probabilities(teacher_logits), labels.clamp(min=0))
                 masked_mean(found.loss, counted).backward()  # type: ignore[no-untyped-call]
                 return [
                     masked_mean(found.divergence, counted),
@@ -336,7 +340,7 @@ class Trainer:
 
             assert read.patches is not None  # noqa: S101  for the type checker: students see
             numbers = self._recorder.run(
-                ("distill", objective, id(teacher), at), work, *own, read.patches, *others
+                ("distill", objective, led, id(teacher), at), work, *own, read.patches, *others
             )
             for key, value in zip(("divergence", "dead", "tokens"), numbers):
                 totals[key] = totals.get(key, 0) + value / len(rows)

@@ -11,8 +11,17 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
-from vsp_gym import TASKS, describe, parse_plan, render_batch, score_reply
+from vsp_gym import (
+    TASKS,
+    FrozenLakeLayout,
+    describe,
+    parse_description,
+    parse_plan,
+    render_batch,
+    score_reply,
+)
 from vsp_gym.errors import VSPGymError
+from vsp_gym.planning import Solution
 from vsp_gym.prompts import build_messages
 from vsp_gym.symmetry import orbit_key
 from vsp_gym_trl.lean import boards as lean_boards
@@ -230,6 +239,41 @@ def test_random_plans_are_shortest_and_differ() -> None:
     plans = {lean_boards.random_plan(solution, rng) for _ in range(30)}
     assert all(len(plan) == solution.distance() for plan in plans)
     assert len(plans) == min(len(plans), solution.count())
+
+
+@pytest.mark.parametrize(
+    ("rows", "plain"),
+    [
+        ("SFF FFF FFG", True),
+        ("SHF FFF FFG", False),
+        ("SFF FFF FHG", False),
+        ("SFF HFH FFG", False),
+        ("SG", True),
+    ],
+)
+def test_boards_are_plain_where_nothing_is_in_the_way(rows: str, plain: bool) -> None:
+    layout = FrozenLakeLayout.from_rows(rows.split())
+    assert lean_boards.is_plain(Solution(TASKS["frozen_lake"], layout)) is plain
+
+
+def test_training_boards_more_often_have_something_in_the_way(
+    books: dict[str, PromptBook], tokenizer: Any
+) -> None:
+    task = TASKS["frozen_lake"]
+    shares = []
+    for distinct in (True, False):
+        boards = lean_boards.make_boards(
+            books["frozen_lake"], tokenizer, {4: 150}, "train", distinct=distinct
+        )
+        replies = boards.replies["direct"]
+        texts = [
+            tokenizer.decode(ids[:n].tolist()) for ids, n in zip(replies.ids[:, 0], replies.lengths[:, 0] - 1)
+        ]
+        told = [tokenizer.decode(ids[:n].tolist()) for ids, n in zip(*boards.descriptions)]
+        layouts = [parse_description(task, f"{task.title}, {text}")[0] for text in told]
+        assert all(score_reply(task, *pair).optimal for pair in zip(layouts, texts))
+        shares.append(np.mean([lean_boards.is_plain(Solution(task, layout)) for layout in layouts]))
+    assert shares[1] < shares[0] - 0.2
 
 
 def test_strayed_plans_find_back() -> None:

@@ -33,6 +33,7 @@ from vsp_gym.plans import format_plan
 from vsp_gym.prompts import Role, build_messages, summarize, write_reply
 from vsp_gym.render import get_theme, perturb
 from vsp_gym.render.atlas import get_sheet
+from vsp_gym.scoring import score_plan
 from vsp_gym.symmetry import Board, Orbits, board_key
 from vsp_gym.text import describe
 from vsp_gym_trl.data import CELL
@@ -57,6 +58,9 @@ STRAY = 0.2
 
 MOST_STRAYS = 3
 """Actions of such a plan that may stray."""
+
+PLAIN = 0.25
+"""Share of the training boards without an obstacle in the way that is kept; see `is_plain`."""
 
 STARTS = 4
 """Boards that are made of one ground and target, with different starts."""
@@ -331,6 +335,8 @@ class _Job(NamedTuple):
     seed: int
     number: int
     starts: int
+    natural: bool
+    """Whether boards are as they come, and not chosen by what is in the way."""
     plans: int
     strayed: int
     templates: tuple[tuple[str, ...], tuple[str, ...]]
@@ -373,6 +379,19 @@ def boards_of_split(
         for number in rng.permutation(len(found))[:starts].tolist():
             cell = task.picture.agent(solution.layout, solution.states[found[number]])
             yield solution.restarted(form.decode(board._replace(start=cell.row * size + cell.col)))
+
+
+def is_plain(solution: Solution[Any, Any]) -> bool:
+    """Whether one who saw no obstacle would find a shortest plan: whichever way first, and then the other.
+
+    A model learns to go towards the goal long before it learns to see what is in the way, so boards that tell
+    the one from the other are worth more.
+    """
+    plan = solution.plan() or ()
+    return len(set(plan)) <= 2 and all(
+        score_plan(solution.task, solution.layout, sorted(plan, reverse=backwards)).success
+        for backwards in (False, True)
+    )
 
 
 def random_plan(solution: Solution[Any, Any], rng: np.random.Generator) -> Plan:
@@ -450,7 +469,8 @@ def _make(job: _Job) -> _Made:
         return [found.ids for found in tokenizer.encode_batch(texts, add_special_tokens=False)]
 
     source = boards_of_split(task, job.size, job.split, rng, job.starts)
-    solutions = list(itertools.islice(source, job.boards))
+    chosen = (one for one in source if job.natural or not is_plain(one) or rng.random() < PLAIN)
+    solutions = list(itertools.islice(chosen, job.boards))
     layouts = [solution.layout for solution in solutions]
     plans = [_plans(solution, rng, job.plans, job.strayed) for solution in solutions]
     described = [describe(task, layout).rstrip("\n") for layout in layouts]
@@ -532,7 +552,8 @@ def make_boards(
         counts: how many boards of each size.
         split: whose boards, of `vsp_gym.generation`'s splits.
         seed: which of them.
-        distinct: whether no board may come twice, and layouts are kept, as for evaluation.
+        distinct: as for evaluation: no board comes twice, layouts are kept, and boards are as they are drawn.
+            Else boards with something in the way come more often (`is_plain`).
         plans: how many random shortest plans each board gets.
         strayed: how many plans that stray it gets besides.
         map_jobs: maps a function over jobs; that of an executor uses its processes.
@@ -548,6 +569,7 @@ def make_boards(
             seed=seed,
             number=start,
             starts=1 if distinct else STARTS,
+            natural=distinct,
             plans=plans,
             strayed=strayed,
             templates=book.templates,

@@ -295,10 +295,14 @@ def _feed_forward(x: Tensor, norm: Tensor, gate: Tensor, up: Tensor, down: Tenso
 
 
 def _attention(query: Tensor, key: Tensor, value: Tensor, *, causal: bool = False) -> Tensor:
-    """Attention of `[rows, heads, length, head_size]`; processors do it in float32, where they are faster."""
-    dtype = torch.float32 if query.device.type == "cpu" else query.dtype
-    inputs = (x.to(dtype) for x in (query, key, value))
-    return functional.scaled_dot_product_attention(*inputs, is_causal=causal).to(query.dtype)
+    """Attention of `[rows, heads, length, head_size]`."""
+    if query.device.type != "cpu":
+        return functional.scaled_dot_product_attention(query, key, value, is_causal=causal)
+    scores = query @ key.mT / math.sqrt(query.shape[-1])  # for rows as short as these, faster than that
+    if causal:
+        length = query.shape[-2]
+        scores = scores + torch.full((length, length), -math.inf, dtype=scores.dtype).triu(1)
+    return scores.softmax(-1) @ value
 
 
 def text_layer(

@@ -428,6 +428,12 @@ class Trainer:
         curve.seconds = self._now() - began
         return curve
 
+    def seconds(self, work: Callable[[], object]) -> float:
+        """How long some work takes."""
+        began = self._now()
+        work()
+        return self._now() - began
+
     def _now(self) -> float:
         """The time when the device has done all that it was told."""
         if self.network.device.type == "cuda":

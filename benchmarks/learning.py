@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 Counts = Mapping[str, Mapping[int, int]]
 
-SPLITS = ("train", "test")
+_REPEATS = 3
 HELD_OUT_THEMES = ("default", "high-contrast", "inverted")
 PERTURBATIONS = tuple(
     (kind, severity, seed)
@@ -328,6 +329,29 @@ class Run:
             *self.teaching.values(),
         )
 
+    def measure_speed(self) -> None:
+        """How long the parts of a step take on the model that arms start from; it stays as it is."""
+        from vsp_gym_trl.losses import Objective
+
+        trainer, count, objective = self.trainer, self.preset.rollouts, Objective("reverse-kl")
+        boards = {name: task.boards for name, task in self.data.items()}
+        rows = {name: trainer.draw(some, count) for name, some in boards.items()}
+        work: dict[str, Callable[[], object]] = {
+            "a step of the base stage": lambda: trainer.learn(self.base_parts),
+            "replay": lambda: trainer.learn(self.replay_parts),
+        }
+        for mode, view in self.planning.items():
+            work[f"{mode}: replies"] = partial(trainer.reply, view, rows, boards)
+            work[f"{mode}: replies and gradients"] = partial(
+                trainer.distill, mode, count, objective, self.teacher
+            )
+        self.stages["speed"] = {"boards": count * len(boards)}
+        for name, part in work.items():
+            part()
+            self.stages["speed"][name] = min(trainer.seconds(part) for _ in range(_REPEATS))
+        self.network.weights.gradient.zero_()
+        self.log("seconds:", {name: round(value, 4) for name, value in self.stages["speed"].items()})
+
     def score(self, into: dict[str, Any], *views: View) -> None:
         """Have the model's replies judged; `collect` puts the result `into["scores"]`."""
         for view in views:
@@ -359,7 +383,10 @@ class Run:
             numbers = {}
             if objective:
                 numbers = trainer.distill(
-                    arm.mode, preset.rollouts, objective, self.teacher, shown=arm.shown, boards=boards
+                    *(arm.mode, preset.rollouts, objective, self.teacher),
+                    shown=arm.shown,
+                    led=arm.objective != "sampled",
+                    boards=boards,
                 )
             else:
                 numbers = trainer.learn([self._oracle_part(arm)], boards)
@@ -485,6 +512,7 @@ class Run:
         self.prepare()
         self.base(base)
         self.log("the model that arms start from is trained")
+        self.measure_speed()
         trained, outcome = self.start, None
         for arm in make_arms(self.preset):
             self.run_arm(arm)

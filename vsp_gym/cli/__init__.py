@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import cast
-
 import click
 
-from vsp_gym.errors import VSPGymError
+from vsp_gym.cli.lazy import LazyGroup
 
 COMMANDS = {
     "demo": "Draw boards, let built-in agents plan, and write a report.",
@@ -23,27 +20,12 @@ COMMANDS = {
 """Subcommand to its one-line help. `vsp_gym.cli.<name>` holds a click command `command`."""
 
 
-class _LazyGroup(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        return cast("click.Command", importlib.import_module(f"vsp_gym.cli.{cmd_name}").command)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except VSPGymError as error:
-            raise click.ClickException(str(error)) from error
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    package="vsp_gym.cli",
+    summaries=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="vsp-gym")
 def main() -> None:
     """Visual spatial planning: boards as pictures and as words, oracles, scores and reports."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -51,21 +52,24 @@ class DemoPreset:
     about: str
     model: str
     """Preset of `build_tiny`."""
-    sizes: tuple[int, ...]
+    sizes: Mapping[int, float]
+    """How often each size has its turn."""
     train_boards: int
     """Boards of each size to learn from."""
     test_boards: int
     """Boards of each size to be measured on."""
     sft_steps: int
-    text_rows: int
-    """Rows of a step for every size."""
-    picture_rows: int
+    rows: int
+    """Rows of a step, all of one size: words to plan from or pictures to state."""
+    pictures: float
+    """Share of the steps that are about pictures."""
     sft_rate: float
     objective: Objective
     opcd_steps: int
     rollouts: int
-    replay_rows: int
-    """Replayed rows of each kind for every size."""
+    """Replies that are distilled in a step."""
+    replayed: int
+    """Rows that are replayed in a step, now of words, now of pictures."""
     opcd_rate: float
 
 
@@ -74,33 +78,33 @@ PRESETS: Mapping[str, DemoPreset] = MappingProxyType(
         "default": DemoPreset(
             "FrozenLake 3 and 4 in at most 15 minutes on two cores",
             model="small",
-            sizes=(3, 4),
+            sizes={3: 1.0, 4: 2.0},
             train_boards=20_000,
             test_boards=100,
-            sft_steps=6000,
-            text_rows=12,
-            picture_rows=3,
+            sft_steps=9500,
+            rows=24,
+            pictures=0.25,
             sft_rate=2e-3,
             objective=Objective("forward-kl"),
-            opcd_steps=500,
-            rollouts=16,
-            replay_rows=6,
-            opcd_rate=1e-3,
+            opcd_steps=1000,
+            rollouts=32,
+            replayed=24,
+            opcd_rate=8e-4,
         ),
         "quick": DemoPreset(
             "every step once in seconds; nothing is learned",
             model="micro",
-            sizes=(3, 4),
+            sizes={3: 1.0, 4: 1.0},
             train_boards=64,
             test_boards=4,
             sft_steps=4,
-            text_rows=4,
-            picture_rows=4,
+            rows=4,
+            pictures=0.5,
             sft_rate=1e-3,
             objective=Objective("forward-kl"),
             opcd_steps=2,
             rollouts=4,
-            replay_rows=2,
+            replayed=2,
             opcd_rate=5e-4,
         ),
     }
@@ -138,6 +142,7 @@ class Demo:
         self.curves: dict[str, list[tuple[float, float]]] = {}
         self.losses: dict[str, list[tuple[float, float]]] = {}
         self._steps = 0
+        self._random = np.random.default_rng(seed)
         self._make(seed)
 
     def _make(self, seed: int) -> None:
@@ -176,13 +181,18 @@ class Demo:
 
     # -- stages ------------------------------------------------------------------------------------
 
+    def _turn(self) -> Trainer:
+        """The trainer of the size whose turn it is."""
+        shares = np.array(list(self.preset.sizes.values()))
+        return self.trainers[self._random.choice(len(shares), p=shares / shares.sum())]
+
     def learn(self) -> None:
         """Planning from words and stating pictures, together."""
         preset = self.preset
-        parts = (Part(READERS, preset.text_rows), Part((PERCEPTION,), preset.picture_rows))
+        parts = (Part(READERS, preset.rows), Part((PERCEPTION,), preset.rows))
 
         def step() -> dict[str, Tensor]:
-            return _sum(trainer.learn(parts) for trainer in self.trainers)
+            return self._turn().learn([parts[int(self._random.random() < preset.pictures)]])
 
         self._run(step, preset.sft_steps, preset.sft_rate, "SFT")
 
@@ -190,16 +200,12 @@ class Demo:
         """Planning from pictures, from what the model itself knows of words."""
         preset = self.preset
         teacher = self.weights.frozen()
-        replay = (Part(READERS, preset.replay_rows), Part((PERCEPTION,), preset.replay_rows))
+        parts = (Part(READERS, preset.replayed), Part((PERCEPTION,), preset.replayed))
 
         def step() -> dict[str, Tensor]:
-            numbers = _sum(
-                trainer.distill("full", preset.rollouts, preset.objective, teacher, led=True)
-                for trainer in self.trainers
-            )
-            for trainer in self.trainers:
-                trainer.learn(replay)
-            return {"divergence": numbers["divergence"] / len(self.trainers)}
+            found = self._turn().distill("full", preset.rollouts, preset.objective, teacher, led=True)
+            self._turn().learn([parts[self._random.integers(2)]])
+            return {"divergence": found["divergence"]}
 
         self._run(step, preset.opcd_steps, preset.opcd_rate, "OPCD")
 
@@ -319,15 +325,6 @@ All numbers are of boards that it was not trained on, nor on their mirror images
 judged by the simulator. A plan is right if it is as short as the shortest, a statement if it gives the
 whole board.
 """
-
-
-def _sum(numbers: Any) -> dict[str, Tensor]:
-    """The sums of numbers by name."""
-    total: dict[str, Tensor] = {}
-    for found in numbers:
-        for name, value in found.items():
-            total[name] = total[name] + value if name in total else value
-    return total
 
 
 def run_demo(

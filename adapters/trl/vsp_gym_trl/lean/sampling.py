@@ -121,11 +121,8 @@ class Sampler:
                 self._values[layer, rows, :, : ids.shape[1]] = values
             places = torch.arange(draft.shape[1] + 1, device=network.device)
             last = (lengths[:, None] - 1 + places).clamp(max=ids.shape[1] - 1)
-            drawn = self._draw(
-                network.logits(
-                    self._views, hidden.gather(1, last[..., None].expand(-1, -1, hidden.shape[-1]))
-                )
-            )
+            ends = hidden.gather(1, last[..., None].expand(-1, -1, hidden.shape[-1]))
+            drawn = self._draw(network.logits(self._views, ends))
             agrees = (drawn[:, :-1] == draft) & (places[:-1] < expected[:, None])
             accepted = agrees.long().cumprod(1).sum(1)
             token, cut = drawn.gather(1, accepted[:, None])[:, 0], accepted < expected
@@ -136,8 +133,7 @@ class Sampler:
 
         for table, source in zip((self._cos, self._sin), network.rope(self.places, at)):
             table[number].copy_(source)
-        counts = (ragged.lengths.to(network.device) for ragged in (group.prompts, drafts))
-        prompted, expected = counts
+        prompted, expected = (ragged.lengths.to(network.device) for ragged in (group.prompts, drafts))
         seen = () if group.patches is None else (group.patches,)
         return self._recorder.run(
             (number, at), work, whole.long(), prompted, drafts.ids.long(), expected, *seen

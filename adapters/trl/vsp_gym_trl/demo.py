@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from transformers.utils.logging import disable_progress_bar
 
 from vsp_gym.envs import get_task
 from vsp_gym.errors import UnknownNameError, VSPGymError
@@ -288,6 +289,7 @@ class Demo:
     def save(self, out: Path) -> None:
         """Write the model, the numbers and the report to a folder."""
         self.weights.export(self.model)
+        disable_progress_bar()  # for a file that is written at once
         self.model.save_pretrained(out / "model")
         self.processor.save_pretrained(out / "model")
         numbers = {

@@ -343,7 +343,7 @@ class Run:
         for mode, view in self.planning.items():
             work[f"{mode}: replies"] = partial(trainer.reply, view, rows, boards)
             work[f"{mode}: replies and gradients"] = partial(
-                trainer.distill, mode, count, objective, self.teacher
+                trainer.distill, mode, count, objective, self.teacher, led=True
             )
         self.stages["speed"] = {"boards": count * len(boards)}
         for name, part in work.items():
@@ -720,7 +720,11 @@ def _changed(preset: Preset, changes: Sequence[str]) -> Preset:
 @click.option("--workers", type=click.IntRange(1), default=None, help="Processes; one fewer than cores.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--set", "changes", multiple=True, metavar="NAME=VALUE", help="Change a number of the preset.")
-@click.option("--data", type=click.Path(dir_okay=False, path_type=Path), help="Keeps boards between runs.")
+@click.option(
+    "--data",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keeps boards between runs of one version.",
+)
 @click.option("--base", type=click.Path(dir_okay=False, path_type=Path), help="Keeps the model between runs.")
 @click.option("--from", "source", type=click.Path(exists=True, path_type=Path), help="Only report this file.")
 def command(

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
+import threading
+import time
+import warnings
 import zlib
 from typing import Any
 
@@ -95,3 +100,31 @@ def test_every_bit_depth_and_width(data: Any, colors: int) -> None:
 
 def test_files_are_small(board: Any, task: Any) -> None:
     assert len(render_png(task, board)) < 8000
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+def test_a_child_draws_what_another_thread_was_drawing_at_the_fork() -> None:
+    task = TASKS["maze"]
+    layouts = [task.generator.draw(np.random.default_rng(seed), 8).layout for seed in range(60)]
+    stop = threading.Event()
+
+    def draw() -> None:
+        while not stop.is_set():
+            render_pngs(task, layouts, size=256)
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    try:
+        for _ in range(4):
+            time.sleep(0.02)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)
+                child = os.fork()
+            if not child:
+                signal.alarm(10)
+                render_pngs(task, layouts[:2], size=256)
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0
+    finally:
+        stop.set()
+        thread.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from functools import lru_cache
 
 from vsp_gym.envs import get_task, register
 from vsp_gym.errors import VSPGymError
@@ -26,8 +27,9 @@ def pack_registered(request: Request) -> bytes:
         ) from None
 
 
+@lru_cache(maxsize=1)
 def unpack_registered(data: bytes) -> None:
-    """Register what `pack_registered` packed; whoever calls this must trust the sender.
+    """Register what `pack_registered` packed, once; whoever calls this must trust the sender.
 
     Raises:
         VSPGymError: if this process cannot import a task's class.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import lru_cache
@@ -328,3 +329,7 @@ def get_sheet(
 ) -> Sheet:
     """The tiles for pictures of `pixels` (height, width) of boards of `shape` (rows, cols)."""
     return Sheet(task, theme, Grid(pixels, shape))
+
+
+if hasattr(os, "register_at_fork"):  # a child must not wait for a lock that another thread had taken
+    os.register_at_fork(after_in_child=get_sheet.cache_clear)

@@ -7,6 +7,8 @@ strips one after the other.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import zlib
 from functools import lru_cache
 from itertools import pairwise
@@ -23,6 +25,9 @@ MOST_COLS = 8
 
 STRIP_BYTES = 4 << 20
 """Compressed strips of a palette that are kept; if there are more, all are forgotten."""
+
+_ENTRY_BYTES = 300
+"""About what an entry takes besides its data."""
 
 CACHED_STRIPS = 16
 """Combinations of sheet and palette whose strips are kept."""
@@ -52,7 +57,7 @@ class Strips:
         self._depth = bit_depth(palette)
         self._seams = sheet.seams
         self._kinds: list[dict[bytes, int]] = [{} for _ in range(len(sheet.seams) + 1)]
-        """For every strip of a cell, what it looks like and a number for that."""
+        """For every strip of a cell, digests of what it looks like, and a number for each."""
         self._kind_of_tile = np.full((64, len(self._kinds)), -1, np.int32)
         heights = np.diff(self._grid.tops).tolist()
         self._spans = [
@@ -91,13 +96,13 @@ class Strips:
         return kinds
 
     def _kinds_of(self, tile: int) -> list[int]:
-        looks = [b""] * len(self._kinds)
+        looks = [hashlib.blake2b(digest_size=16) for _ in self._kinds]
         for height in self._grid.heights:
             for width in self._grid.widths:
                 pixels = self._atlas.get(tile, height, width)
                 for number, (first, end) in enumerate(self._cut(height)):
-                    looks[number] += pixels[first:end].tobytes()
-        return [kinds.setdefault(look, len(kinds)) for kinds, look in zip(self._kinds, looks)]
+                    looks[number].update(pixels[first:end].tobytes())
+        return [kinds.setdefault(look.digest(), len(kinds)) for kinds, look in zip(self._kinds, looks)]
 
     def _cut(self, height: int) -> list[tuple[int, int]]:
         """The lines of the strips of a cell."""
@@ -122,13 +127,17 @@ class Strips:
         for (first, end), known, key in zip(self._spans, self._known, keys):
             if key not in known:
                 known[key] = _compress(filtered[first:end].tobytes())
-                self._bytes += len(known[key].data)
+                self._bytes += len(known[key].data) + _ENTRY_BYTES
 
 
 @lru_cache(maxsize=CACHED_STRIPS)
 def get_strips(sheet: Sheet, palette: tuple[int, ...]) -> Strips:
     """The strips of pictures of a sheet whose boards have at most `MOST_COLS` cells in a row."""
     return Strips(sheet, palette)
+
+
+if hasattr(os, "register_at_fork"):  # a child must not wait for a lock that another thread had taken
+    os.register_at_fork(after_in_child=get_strips.cache_clear)
 
 
 def _compress(data: bytes) -> Strip:

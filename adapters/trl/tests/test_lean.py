@@ -20,6 +20,7 @@ from vsp_gym import (
     render_batch,
     score_reply,
 )
+from vsp_gym.core import Action
 from vsp_gym.errors import VSPGymError
 from vsp_gym.planning import Solution
 from vsp_gym.prompts import build_messages
@@ -310,6 +311,16 @@ def test_actions_that_stray_are_given_and_not_learned(books: dict[str, PromptBoo
                 words = tokenizer.decode(ids[ids < 0].bitwise_not().tolist())
                 assert "answer" not in words
                 assert "Plan" not in words
+
+
+def test_a_run_that_a_stray_cuts_short_is_not_learned() -> None:
+    left, right, up = (Action[name] for name in ("LEFT", "RIGHT", "UP"))
+    plan, strays = (up, left, right, left), (False, False, True, False)
+    reply = "Size: 4 x 4\nPlan: up 1, left 1, right 1, left 1.\n<answer>ULRL</answer>"
+    spans = lean_boards._given(reply, plan, strays)
+    assert [reply[start:stop] for start, stop in spans] == ["left 1", "right 1"]
+    spans = lean_boards._given("<answer>ULRL</answer>", plan, strays)
+    assert spans == [(10, 11)]
 
 
 def test_given_tokens_are_read_but_not_learned(trainer: Trainer) -> None:

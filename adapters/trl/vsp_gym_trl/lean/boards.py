@@ -440,11 +440,15 @@ def _random_plan(
 
 
 def _given(reply: str, plan: Plan, strays: Sequence[bool]) -> list[tuple[int, int]]:
-    """Where a reply names actions that stray, from and to: in its summary, or else in its answer."""
+    """Where a reply names actions that stray, or ends a run before one: in its summary or else its answer."""
     _, summary, _ = reply.rpartition(_SUMMARY)
     if summary:  # the answer only repeats it
         runs = [list(run) for _, run in itertools.groupby(zip(plan, strays), key=lambda step: step[0])]
-        names = [(summarize(tuple(a for a, _ in run)), any(s for _, s in run)) for run in runs]
+        cut = [*(run[0][1] for run in runs[1:]), False]  # a stray follows, so the run may be too short
+        names = [
+            (summarize(tuple(action for action, _ in run)), before or any(stray for _, stray in run))
+            for run, before in zip(runs, cut)
+        ]
     else:
         names = [(SHORT[action], strayed) for action, strayed in zip(plan, strays)]
     spans, at = [], reply.rindex(summary or _ANSWER) + len(summary or _ANSWER)

@@ -56,6 +56,7 @@ class _Recording:
     def __init__(
         self, function: Callable[..., Sequence[Tensor]], inputs: Sequence[Tensor], pool: Any
     ) -> None:
+        self._function = function  # keeps alive what it reads
         self._inputs = [x.clone() for x in inputs]
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())

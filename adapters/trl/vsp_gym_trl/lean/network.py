@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import torch
@@ -114,7 +114,7 @@ class Network:
                 grid[rows, row * learned + col] += row_share * col_share
         return grid.to(self.device, self.dtype)
 
-    @lru_cache(maxsize=64)  # noqa: B019  a network lives as long as the program
+    @cache  # noqa: B019  recorded graphs read these for as long as there are networks
     def rope(self, length: int, picture_at: int | None) -> tuple[Tensor, Tensor]:
         """Cosines and sines of the positions of a row, `[length, head_size]` each.
 

@@ -65,8 +65,8 @@ class Sampler:
     def run(self, groups: Sequence[Prompted], longest: int, temperature: float = 1.0) -> list[Ragged]:
         """Replies to the boards of every group, of at most `longest` tokens besides their drafts.
 
-        A draft changes no reply and costs one forward pass: each of its tokens is drawn anew. A reply that
-        departs from its draft is cut there, after the token that was drawn instead.
+        A draft costs one forward pass and changes no token, as each of its tokens is drawn anew. But a reply
+        that departs from its draft is cut there, after the token that was drawn instead.
 
         Args:
             groups: as many as the sampler was made for, each with its number of boards.

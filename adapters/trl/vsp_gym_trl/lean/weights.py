@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,10 +22,11 @@ def native_dtype(device: str) -> torch.dtype:
     """The type that a kind of device multiplies fastest: bfloat16 if it can, else float32.
 
     Args:
-        device: `"cuda"` or `"cpu"`; processors of many kinds can, and do it more than three times as fast.
+        device: `"cuda"`, or `"cpu"`, of which newer PyTorch tells what it can.
     """
-    known = getattr(torch.cpu, "get_capabilities", dict)() if device == "cpu" else {"cuda": True}
-    fast = any(known.get(name) for name in ("cuda", "avx512_bf16", "amx_bf16", "bf16"))
+    tell: Any = getattr(torch.cpu, "get_capabilities", dict)
+    known = tell() if device == "cpu" else {}
+    fast = device == "cuda" or any(known.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
     return torch.bfloat16 if fast else torch.float32
 
 

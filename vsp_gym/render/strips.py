@@ -23,8 +23,8 @@ from vsp_gym.render.atlas import Pixels, Sheet
 MOST_COLS = 8
 """Rows of more cells hardly ever come again."""
 
-STRIP_BYTES = 4 << 20
-"""Compressed strips of a palette that are kept; if there are more, all are forgotten."""
+STRIP_BYTES = 16 << 20
+"""What the strips of a palette may take that are kept; if they take more, all are forgotten."""
 
 _ENTRY_BYTES = 300
 """About what an entry takes besides its data."""

@@ -8,6 +8,7 @@ plans; with and without replay of what was learned before. The core's scorer and
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 Counts = Mapping[str, Mapping[int, int]]
 
 _REPEATS = 3
+_REPLIES = 50
+"""Boards of each task and size that are replied to at once when a model is judged."""
+
 HELD_OUT_THEMES = ("default", "high-contrast", "inverted")
 PERTURBATIONS = tuple(
     (kind, severity, seed)
@@ -62,22 +66,28 @@ class Preset:
     shares: Mapping[str, float] = field(
         default_factory=lambda: {"frozen_lake": 0.42, "maze": 0.42, "mini_behaviour": 0.16}
     )
-    """How often each task has its turn where a step has boards of one task."""
+    """How often each task has its turn where a step has boards of one task; sizes have it by their counts."""
     seeds: int = 3
     """Runs of the two arms that matter."""
     few: int = 1800
     """Boards where oracle plans are scarce."""
     base_boards: int = 192
-    """Boards of a task, four times in a step of the base stage: read, and once in nine seen."""
+    """Boards of one task and size, two such batches in a step of the base stage: read, and once in six
+    seen."""
     rollouts: int = 128
-    """Boards of every task in a step of an arm."""
-    replay_boards: int = 64
-    """Boards of one task in a step that are replayed, for pictures and for words."""
+    """Boards in a step of an arm, all of one task and size."""
+    batches: int = 6
+    """Steps for which a student replies at once."""
+    replay_every: int = 2
+    """Steps between two batches, as large as those of the base stage, that are replayed: read, and once in
+    three seen."""
     steps: int | None = None
     """Limits every stage, for tests."""
-    rate: float = 2e-3
+    rate: float = 3e-3
     distill_rate: float = 1.5e-3
     muon: bool = True
+    growth: float = 0.35
+    """The share of a stage in which larger boards are added to each task's smallest."""
     watches: int = 5
     """Points of the learning curves."""
 
@@ -104,7 +114,7 @@ PRESETS: Mapping[str, Preset] = {
         few=30,
         base_boards=4,
         rollouts=8,
-        replay_boards=4,
+        batches=2,
         steps=3,
         watches=2,
     ),
@@ -190,6 +200,7 @@ class Run:
         from vsp_gym_trl.lean.network import Network
         from vsp_gym_trl.tiny import build_model, build_tokenizer
 
+        torch.backends.cuda.enable_cudnn_sdp(False)  # plans 60 ms for every new length, and is no faster
         self.preset, self.seed = preset, seed
         self.pool = executor(workers) if workers > 1 else None
         self.tokenizer = build_tokenizer()
@@ -224,18 +235,22 @@ class Run:
         made: dict[str, Any] = {}
         if kept and kept.exists():
             made = torch.load(kept, weights_only=False)
-        for name, counts in self.preset.counts.items():
-            book = make_prompts(name, self.tokenizer)
-            if name not in made:
-                held_out = dict.fromkeys(counts, self.preset.held_out)
-                made[name] = (
-                    make_boards(book, self.tokenizer, counts, "train", **how),
-                    make_boards(book, self.tokenizer, held_out, "test", distinct=True, strayed=0, **how),
-                )
-            boards, self.held_out[name] = (some.to(self.device) for some in made[name])
-            patches = self._patches(name, "classic", [boards, self.held_out[name]])
-            self.data[name] = TaskData(book, boards, patches, share=self.preset.shares[name])
-            self.log(name, f"{len(boards):,} boards, {len(self.held_out[name])} held out")
+        for task, counts in self.preset.counts.items():
+            book = make_prompts(task, self.tokenizer)
+            how["side"] = max(counts)
+            for size, count in counts.items():
+                name = f"{task} {size}"
+                if name not in made:
+                    asked = (book, self.tokenizer, size)
+                    made[name] = (
+                        make_boards(*asked, count, "train", **how),
+                        make_boards(*asked, self.preset.held_out, "test", distinct=True, strayed=0, **how),
+                    )
+                boards, self.held_out[name] = (some.to(self.device) for some in made[name])
+                patches = self._patches(task, "classic", [boards, self.held_out[name]])
+                share = self.preset.shares[task] * count / sum(counts.values())
+                self.data[name] = TaskData(book, boards, patches, share=share)
+                self.log(name, f"{len(boards):,} boards, {len(self.held_out[name])} held out")
         if kept and not kept.exists():
             torch.save(made, kept)
         self.stages["data"] = {
@@ -246,7 +261,7 @@ class Run:
     def _boards(self) -> list[TaskBoards]:
         return [task.boards for task in self.data.values()]
 
-    def _patches(self, name: str, theme: str, boards: Sequence[TaskBoards]) -> Any:
+    def _patches(self, task: str, theme: str, boards: Sequence[TaskBoards]) -> Any:
         """The tiles of some boards in a theme, and in perturbed versions of it."""
         import torch
         from vsp_gym_trl.lean.boards import tile_patches
@@ -254,7 +269,7 @@ class Run:
         codes = sorted({code for some in boards for code in torch.unique(some.tiles).tolist()})
         wanted = PERTURBATIONS if theme == "classic" else ()
         return tile_patches(
-            TASKS[name], codes, theme=theme, perturbations=wanted, device=self.device, dtype=self.dtype
+            TASKS[task], codes, theme=theme, perturbations=wanted, device=self.device, dtype=self.dtype
         )
 
     # ---- stages -------------------------------------------------------------------------------------------
@@ -267,7 +282,7 @@ class Run:
         preset = self.preset
         self.trainer = Trainer(self.network, self.data, self.tokenizer.eos_token_id, seed=self.seed)
         self.evaluator = Evaluator(
-            self.trainer, self.tokenizer, self.held_out, executor=self.pool, batch=2 * preset.rollouts
+            self.trainer, self.tokenizer, self.held_out, executor=self.pool, batch=_REPLIES
         )
         modes: tuple[Mode, ...] = ("direct", "full")
         self.seeing: View = PERCEPTION
@@ -281,12 +296,10 @@ class Run:
             for mode in modes
         }
         both = (*words["direct"], *words["full"])
-        base = (*both, *[PERCEPTION] * 2)
-        self.base_parts: list[Part] = [Part(base, preset.base_boards, turns=True)] * 4
-        self.replay_parts: list[Part] = [
-            Part((PERCEPTION,), preset.replay_boards, turns=True),
-            Part(both, preset.replay_boards, turns=True),
-        ]
+        base = Part((*both, *[PERCEPTION] * (len(both) // 5)), preset.base_boards, turns=True, growing=True)
+        self.base_parts: list[Part] = [base] * 2
+        replay = (*both, *[PERCEPTION] * (len(both) // 2))
+        self.replay_parts: list[Part] = [Part(replay, preset.base_boards, turns=True)]
 
     def learn(self, name: str, parts: Sequence[Part]) -> None:
         """The supervised stage, on all boards."""
@@ -296,9 +309,9 @@ class Run:
             steps=self.preset.steps,
             rate=self.preset.rate,
             muon=self.preset.muon,
+            growth=self.preset.growth,
         )
-        tasks = len(self.data)
-        boards = curve.steps * sum(part.boards * (1 if part.turns else tasks) for part in parts)
+        boards = curve.steps * sum(part.boards for part in parts)
         self.stages[name] = {**asdict(curve), "boards": boards}
         last = {key: round(value, 3) for key, value in (curve.points or [{}])[-1].items()}
         self.log(name, f"{curve.steps} steps, {boards / curve.seconds:,.0f} boards/s", last)
@@ -308,8 +321,7 @@ class Run:
         import torch
 
         began = time.perf_counter()
-        for parts in (self.base_parts[:1], self.replay_parts):
-            self.trainer.warm_up(parts)
+        self.trainer.warm_up(self.base_parts[:1])
         self.stages["compilation"] = {"seconds": time.perf_counter() - began}
         self.log("compiled")
         if kept and kept.exists():
@@ -333,19 +345,29 @@ class Run:
         """How long the parts of a step take on the model that arms start from; it stays as it is."""
         from vsp_gym_trl.losses import Objective
 
-        trainer, count, objective = self.trainer, self.preset.rollouts, Objective("reverse-kl")
+        trainer, preset, objective = self.trainer, self.preset, Objective("reverse-kl")
         boards = {name: task.boards for name, task in self.data.items()}
-        rows = {name: trainer.draw(some, count) for name, some in boards.items()}
+        largest = list({task.book.task.name: name for name, task in self.data.items()}.values())
+        names = [largest[number % len(largest)] for number in range(preset.batches)]
+        asked = [(name, trainer.draw(boards[name], preset.rollouts)) for name in names]
         work: dict[str, Callable[[], object]] = {
             "a step of the base stage": lambda: trainer.learn(self.base_parts),
             "replay": lambda: trainer.learn(self.replay_parts),
         }
+
+        def distill(mode: Mode) -> None:
+            for _ in names:
+                trainer.distill(
+                    *(mode, preset.rollouts, objective, self.teacher),
+                    led=True,
+                    batches=preset.batches,
+                    names=names,
+                )
+
         for mode, view in self.planning.items():
-            work[f"{mode}: replies"] = partial(trainer.reply, view, rows, boards)
-            work[f"{mode}: replies and gradients"] = partial(
-                trainer.distill, mode, count, objective, self.teacher, led=True
-            )
-        self.stages["speed"] = {"boards": count * len(boards)}
+            work[f"{mode}: replies"] = partial(trainer.reply, view, asked, boards)
+            work[f"{mode}: replies and gradients"] = partial(distill, mode)
+        self.stages["speed"] = {"boards": preset.rollouts * preset.batches}
         for name, part in work.items():
             part()
             self.stages["speed"][name] = min(trainer.seconds(part) for _ in range(_REPEATS))
@@ -371,7 +393,8 @@ class Run:
 
         preset, trainer = self.preset, self.trainer
         self.network.weights.load(self.start)
-        trainer.reseed(self.seed + 1000 * (arm.seed + 1))
+        seed = self.seed + 1000 * (arm.seed + 1)
+        trainer.reseed(seed)
         outcome = Outcome(asdict(arm))
         self.outcomes.append(outcome)
         boards = self._few_boards() if arm.few else None
@@ -379,20 +402,31 @@ class Run:
         for task in self.data.values():
             task.looks = len(task.patches) if arm.perturbed else 1
 
+        def distill(names: Sequence[str] = ()) -> dict[str, Any]:
+            return trainer.distill(
+                *(arm.mode, preset.rollouts, objective, self.teacher),
+                shown=arm.shown,
+                led=arm.objective != "sampled",
+                boards=boards,
+                batches=preset.batches,
+                names=names,
+            )
+
+        replays = itertools.cycle([arm.replay, *[False] * (preset.replay_every - 1)])
+
         def step() -> dict[str, Any]:
-            numbers = {}
-            if objective:
-                numbers = trainer.distill(
-                    *(arm.mode, preset.rollouts, objective, self.teacher),
-                    shown=arm.shown,
-                    led=arm.objective != "sampled",
-                    boards=boards,
-                )
-            else:
-                numbers = trainer.learn([self._oracle_part(arm)], boards)
-            if arm.replay:
+            numbers = distill() if objective else trainer.learn([self._oracle_part(arm)], boards)
+            if next(replays):
                 trainer.learn(self.replay_parts)
             return numbers
+
+        if objective:
+            for names in trainer.rounds(preset.batches):
+                for _ in range(preset.batches):
+                    distill(names)
+            trainer.reseed(seed)
+        else:
+            trainer.warm_up([self._oracle_part(arm)])
 
         watched: list[tuple[float, Any]] = []
 
@@ -406,6 +440,7 @@ class Run:
             steps=preset.steps,
             rate=preset.distill_rate,
             muon=preset.muon,
+            growth=preset.growth,
             every=10,
             watch=watch,
             watches=[i / preset.watches for i in range(preset.watches + 1)],
@@ -435,7 +470,7 @@ class Run:
     def _oracle_part(self, arm: Arm) -> Part:
         from vsp_gym_trl.lean.training import Part
 
-        return Part((self._view(arm),), self.preset.rollouts)
+        return Part((self._view(arm),), self.preset.rollouts, turns=True, growing=True)
 
     def _few_boards(self) -> dict[str, TaskBoards]:
         """A few boards with one plan each, the same number of every task, evenly over sizes."""
@@ -443,10 +478,9 @@ class Run:
 
         few = {}
         for name, task in self.data.items():
-            each = max(1, self.preset.few // len(self.data) // len(self.preset.counts[name]))
-            sizes = torch.from_numpy(task.boards.sizes)
-            rows = [(sizes == size).nonzero()[:each, 0] for size in self.preset.counts[name]]
-            few[name] = task.boards.take(torch.cat(rows))
+            sizes = self.preset.counts[task.book.task.name]
+            each = max(1, self.preset.few // len(self.preset.counts) // len(sizes))
+            few[name] = task.boards.take(torch.arange(min(each, len(task.boards))))
         return few
 
     def _score_themes(self, into: dict[str, Any]) -> None:
@@ -454,7 +488,7 @@ class Run:
         usual = {name: task.patches for name, task in self.data.items()}
         for theme in HELD_OUT_THEMES:
             for name, task in self.data.items():
-                task.patches = self._patches(name, theme, [self.held_out[name]])
+                task.patches = self._patches(task.book.task.name, theme, [self.held_out[name]])
             self._waiting.append(
                 (into, f"picture -> state, theme {theme}", self.evaluator.start(self.seeing))
             )
@@ -467,35 +501,23 @@ class Run:
         """Judge the present model on boards one size larger than it was trained on."""
         from vsp_gym_trl.lean.boards import make_boards, make_prompts
         from vsp_gym_trl.lean.evaluation import Evaluator
-        from vsp_gym_trl.lean.network import SIDE, Network
         from vsp_gym_trl.lean.training import TaskData, Trainer, View
 
         mode = outcome.arm["mode"]
-        for name, counts in self.preset.counts.items():
+        how: dict[str, Any] = {"map_jobs": self.pool.map} if self.pool else {}
+        data = {}
+        for task, counts in self.preset.counts.items():
             size = max(counts) + 1
-            side = max(size, SIDE)
-            book = make_prompts(name, self.tokenizer, side)
-            how: dict[str, Any] = {"map_jobs": self.pool.map} if self.pool else {}
-            boards = make_boards(
-                book,
-                self.tokenizer,
-                {size: self.preset.held_out},
-                "test",
-                distinct=True,
-                strayed=0,
-                **how,
-            ).to(self.device)
-            self.network.weights.export(self.model)
-            network = Network(self.model, self.device, self.dtype, side=side)
-            data = {name: TaskData(book, boards, self._patches(name, "classic", [boards]))}
-            trainer = Trainer(network, data, self.tokenizer.eos_token_id)
-            evaluator = Evaluator(
-                trainer, self.tokenizer, {name: boards}, executor=self.pool, batch=2 * self.preset.rollouts
-            )
-            for view in (View("student", mode), View("text-student", mode)):
-                self._waiting.append(
-                    (outcome.scores, f"{_label(view)}, {name} {size}", evaluator.start(view))
-                )
+            book = make_prompts(task, self.tokenizer)
+            asked = (book, self.tokenizer, size, self.preset.held_out, "test")
+            boards = make_boards(*asked, distinct=True, strayed=0, **how).to(self.device)
+            data[f"{task} {size}"] = TaskData(book, boards, self._patches(task, "classic", [boards]))
+        trainer = Trainer(self.network, data, self.tokenizer.eos_token_id)
+        held_out = {name: task.boards for name, task in data.items()}
+        evaluator = Evaluator(trainer, self.tokenizer, held_out, executor=self.pool, batch=_REPLIES)
+        for view in (View("student", mode), View("text-student", mode)):
+            label = f"{_label(view)}, one size larger"
+            self._waiting.append((outcome.scores, label, evaluator.start(view)))
 
     # ---- everything ---------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vsp_gym.errors import UnknownNameError, VSPGymError
-from vsp_gym_trl.demo import CLOSED, GAP, PRESETS, START, run_demo
+from vsp_gym_trl.demo import CLOSED, GAP, START, run_demo
 from vsp_gym_trl.evaluation import VIEWS, Generator, evaluate
 from vsp_gym_trl.processing import load_processor
 from vsp_gym_trl.training import load_model
@@ -37,8 +37,8 @@ def test_the_demo_leaves_a_model_its_numbers_and_the_story(tmp_path: Path) -> No
 
 def test_held_out_boards_are_not_among_those_learned(tmp_path: Path) -> None:
     demo = run_demo(tmp_path / "demo", "quick", threads=1, say=lambda _: None)
-    for trainer, size in zip(demo.trainers, PRESETS["quick"].sizes):
-        (data,) = trainer.data.values()
+    for data in demo.trainer.data.values():
+        size = data.boards.size
         learned = {tuple(tiles) for tiles in data.boards.tiles.tolist()}
         for board in (board for board in demo.boards if board.layout.rows == size):
             tiles = board.task.picture.batch_tiles([board.layout], [board.task.initial(board.layout)])[0]

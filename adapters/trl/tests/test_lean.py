@@ -30,7 +30,8 @@ from vsp_gym_trl.lean.boards import GREY, PromptBook, Ragged, TaskBoards, make_p
 from vsp_gym_trl.lean.evaluation import Evaluator, judge
 from vsp_gym_trl.lean.graphs import Recorder
 from vsp_gym_trl.lean.network import Network
-from vsp_gym_trl.lean.training import PERCEPTION, Part, TaskData, Trainer, View, concatenate
+from vsp_gym_trl.lean.sampling import Prompted
+from vsp_gym_trl.lean.training import PERCEPTION, Part, Replies, TaskData, Trainer, View, concatenate
 from vsp_gym_trl.lean.weights import Optimizer, orthogonalize, schedule
 from vsp_gym_trl.losses import Objective
 from vsp_gym_trl.tiny import build_model, build_processor, build_tokenizer
@@ -57,7 +58,7 @@ def books(tokenizer: Any) -> dict[str, PromptBook]:
 @pytest.fixture(scope="module")
 def held_out(books: dict[str, PromptBook], tokenizer: Any) -> dict[str, TaskBoards]:
     return {
-        name: lean_boards.make_boards(books[name], tokenizer, {size: 6}, "test", distinct=True, strayed=0)
+        name: lean_boards.make_boards(books[name], tokenizer, size, 6, "test", distinct=True, strayed=0)
         for name, size in SIZES.items()
     }
 
@@ -91,6 +92,11 @@ def transformers_logits(model: Any, tokenizer: Any, ids: torch.Tensor, pixels: A
         ).logits
 
 
+def everywhere(ids: torch.Tensor) -> torch.Tensor:
+    """All places of rows of tokens."""
+    return torch.arange(ids.shape[1]).expand_as(ids)
+
+
 # ---- the same model ---------------------------------------------------------------------------------------
 
 
@@ -101,8 +107,19 @@ def test_logits_of_words_are_those_of_transformers(model: Any) -> None:
     with torch.no_grad():
         expected = model(input_ids=ids).logits
         torch.testing.assert_close(
-            network.logits(views, network.hidden(views, ids)), expected, atol=2e-5, rtol=1e-4
+            network.logits(views, network.hidden(views, ids, everywhere(ids))), expected, atol=2e-5, rtol=1e-4
         )
+
+
+def test_states_at_some_places_are_those_of_all(model: Any) -> None:
+    network = Network(model, "cpu")
+    ids = torch.randint(20, 300, (3, 30), generator=torch.Generator().manual_seed(2))
+    places = torch.tensor([[4, 5, 29], [0, 0, 7], [28, 3, 3]])
+    views = network.weights.views
+    with torch.no_grad():
+        whole = network.hidden(views, ids, everywhere(ids))
+        expected = whole.gather(1, places[..., None].expand(-1, -1, whole.shape[-1]))
+        torch.testing.assert_close(network.hidden(views, ids, places), expected, atol=1e-5, rtol=1e-4)
 
 
 def test_padding_on_the_right_changes_nothing(model: Any) -> None:
@@ -112,18 +129,21 @@ def test_padding_on_the_right_changes_nothing(model: Any) -> None:
     views = network.weights.views
     with torch.no_grad():
         torch.testing.assert_close(
-            network.hidden(views, padded)[:, :20], network.hidden(views, ids), atol=1e-5, rtol=1e-4
+            network.hidden(views, padded, everywhere(ids)),
+            network.hidden(views, ids, everywhere(ids)),
+            atol=1e-5,
+            rtol=1e-4,
         )
 
 
-@pytest.mark.parametrize("side", [8, 9])
+@pytest.mark.parametrize("side", [None, 8, 9])
 @pytest.mark.parametrize("name", SIZES)
 def test_logits_of_pictures_are_those_of_transformers(
-    name: str, side: int, model: Any, tokenizer: Any, held_out: dict[str, TaskBoards]
+    name: str, side: int | None, model: Any, tokenizer: Any, books: dict[str, PromptBook]
 ) -> None:
-    book = make_prompts(name, tokenizer, side)
-    boards = lean_boards.make_boards(book, tokenizer, {SIZES[name]: 2}, "test", distinct=True)
-    network = Network(model, "cpu", side=side)
+    book, size = books[name], SIZES[name]
+    boards = lean_boards.make_boards(book, tokenizer, size, 2, "test", distinct=True, side=side)
+    network, side = Network(model, "cpu"), side or size
     codes = torch.unique(boards.tiles).tolist()
     data = {name: TaskData(book, boards, tile_patches(TASKS[name], codes))}
     trainer = Trainer(network, data, tokenizer.eos_token_id)
@@ -137,7 +157,7 @@ def test_logits_of_pictures_are_those_of_transformers(
     ids = prompts.ids.long()
     views = network.weights.views
     with torch.no_grad():
-        found = network.logits(views, network.hidden(views, ids, patches, at))
+        found = network.logits(views, network.hidden(views, ids, everywhere(ids), patches, at))
     torch.testing.assert_close(
         found, transformers_logits(model, tokenizer, ids, pixels), atol=5e-5, rtol=1e-3
     )
@@ -153,7 +173,7 @@ def test_trained_weights_load_by_from_pretrained(model: Any, tokenizer: Any, tmp
     ids = torch.arange(30, 50)[None]
     views = network.weights.views
     with torch.no_grad():
-        expected = network.logits(views, network.hidden(views, ids))
+        expected = network.logits(views, network.hidden(views, ids, everywhere(ids)))
         torch.testing.assert_close(loaded(input_ids=ids).logits, expected, atol=2e-5, rtol=1e-4)
 
 
@@ -218,7 +238,7 @@ def test_wrong_replies_are_judged_wrong(held_out: dict[str, TaskBoards]) -> None
 
 def test_splits_share_no_mirror_image(books: dict[str, PromptBook], tokenizer: Any) -> None:
     def orbits(split: str) -> set[str]:
-        boards = lean_boards.make_boards(books["maze"], tokenizer, {3: 60}, split, distinct=True)
+        boards = lean_boards.make_boards(books["maze"], tokenizer, 3, 60, split, distinct=True)
         form = TASKS["maze"].generator.form
         return {orbit_key("maze", form, form.encode(layout)) for layout in boards.layouts}
 
@@ -227,19 +247,24 @@ def test_splits_share_no_mirror_image(books: dict[str, PromptBook], tokenizer: A
 
 def test_boards_do_not_depend_on_who_makes_them(books: dict[str, PromptBook], tokenizer: Any) -> None:
     one, other = (
-        lean_boards.make_boards(books["frozen_lake"], tokenizer, {3: 20, 4: 20}, "train", seed=3)
-        for _ in range(2)
+        lean_boards.make_boards(books["frozen_lake"], tokenizer, 4, 20, "train", seed=3) for _ in range(2)
     )
     assert torch.equal(one.tiles, other.tiles)
     assert torch.equal(one.replies["full"].ids, other.replies["full"].ids)
 
 
-def test_random_plans_are_shortest_and_differ() -> None:
+def test_plans_turn_only_where_they_must() -> None:
     task, rng = TASKS["frozen_lake"], np.random.default_rng(0)
-    solution = next(lean_boards.boards_of_split(task, 5, "train", rng))
-    plans = {lean_boards.random_plan(solution, rng) for _ in range(30)}
-    assert all(len(plan) == solution.distance() for plan in plans)
-    assert len(plans) == min(len(plans), solution.count())
+    found = lean_boards.boards_of_split(task, 6, "train", rng)
+    for solution in (next(found) for _ in range(30)):
+        plan = lean_boards.straight_plan(solution)
+        assert len(plan) == solution.distance()
+        state = solution.start
+        for action, after in zip(plan, plan[1:]):
+            assert action in solution.optimal_actions(state)
+            state = task.transition(solution.layout, state, action).state
+            assert after == action or action not in solution.optimal_actions(state)
+        assert task.transition(solution.layout, state, plan[-1]).reward == 1.0
 
 
 @pytest.mark.parametrize(
@@ -263,9 +288,7 @@ def test_training_boards_more_often_have_something_in_the_way(
     task = TASKS["frozen_lake"]
     shares = []
     for distinct in (True, False):
-        boards = lean_boards.make_boards(
-            books["frozen_lake"], tokenizer, {4: 150}, "train", distinct=distinct
-        )
+        boards = lean_boards.make_boards(books["frozen_lake"], tokenizer, 4, 150, "train", distinct=distinct)
         replies = boards.replies["direct"]
         texts = [
             tokenizer.decode(ids[:n].tolist()) for ids, n in zip(replies.ids[:, 0], replies.lengths[:, 0] - 1)
@@ -281,7 +304,7 @@ def test_strayed_plans_find_back() -> None:
     task, rng = TASKS["maze"], np.random.default_rng(1)
     found = lean_boards.boards_of_split(task, 6, "train", rng)
     solution = next(one for one in found if (one.distance() or 0) > 6)
-    along = lean_boards.random_plan(solution, rng)
+    along = lean_boards.straight_plan(solution)
     strayed = 0
     for _ in range(40):
         plan, strays = lean_boards.strayed_plan(solution, rng, along)
@@ -299,15 +322,14 @@ def test_strayed_plans_find_back() -> None:
 
 def test_actions_that_stray_are_given_and_not_learned(books: dict[str, PromptBook], tokenizer: Any) -> None:
     for name, size in SIZES.items():
-        boards = lean_boards.make_boards(books[name], tokenizer, {size: 40}, "train")
+        boards = lean_boards.make_boards(books[name], tokenizer, size, 40, "train")
         for mode in ("direct", "full"):
             replies = boards.replies[mode]
             given = replies.ids < 0
-            shortest = boards.shortest_plans
-            assert not given[:, :shortest].any()
-            assert given[:, shortest:].any()
-            for row, plan in given[:, shortest:].any(2).nonzero().tolist():
-                ids = replies.ids[row, shortest + plan, : replies.lengths[row, shortest + plan]]
+            assert not given[:, 0].any()
+            assert given[:, 1:].any()
+            for row, plan in given.any(2).nonzero().tolist():
+                ids = replies.ids[row, plan, : replies.lengths[row, plan]]
                 words = tokenizer.decode(ids[ids < 0].bitwise_not().tolist())
                 assert "answer" not in words
                 assert "Plan" not in words
@@ -345,12 +367,16 @@ def test_perturbed_tiles_differ_from_clean_ones(held_out: dict[str, TaskBoards])
 # ---- sampling ---------------------------------------------------------------------------------------------
 
 
+def vars_of(found: Replies) -> tuple[str, torch.Tensor, Prompted, Ragged]:
+    return found.name, found.rows, found.read, found.replies
+
+
 def test_greedy_replies_are_the_likeliest_tokens(trainer: Trainer) -> None:
     boards = {name: task.boards for name, task in trainer.data.items()}
-    rows = {name: torch.arange(3) for name in boards}
+    rows = [(name, torch.arange(3)) for name in boards]
     found = trainer.reply(STUDENT, rows, boards, temperature=0.0, training=False)
     views = trainer.network.weights.views
-    for name, (read, replies) in found.items():
+    for name, _, read, replies in map(vars_of, found):
         ids, places, labels = trainer.layout(trainer.data[name], STUDENT, read.prompts, replies, 200)
         with torch.no_grad():
             likeliest = trainer.logits(views, ids, places, read.patches, read.picture_at).argmax(-1)
@@ -361,10 +387,10 @@ def test_greedy_replies_are_the_likeliest_tokens(trainer: Trainer) -> None:
 def test_replies_end_where_the_model_ends_them(trainer: Trainer, tokenizer: Any) -> None:
     end = tokenizer.eos_token_id
     boards = {name: task.boards for name, task in trainer.data.items()}
-    rows = {name: torch.arange(4) for name in boards}
+    rows = [(name, torch.arange(4)) for name in boards]
     for view in (STUDENT, View("student", "direct")):
-        for _, replies in trainer.reply(view, rows, boards, training=False).values():
-            for row, length in zip(replies.ids, replies.lengths.tolist()):
+        for found in trainer.reply(view, rows, boards, training=False):
+            for row, length in zip(found.replies.ids, found.replies.lengths.tolist()):
                 assert end not in row[: length - 1].tolist()
                 assert length == len(row) or row[length - 1] == end
 
@@ -372,16 +398,16 @@ def test_replies_end_where_the_model_ends_them(trainer: Trainer, tokenizer: Any)
 def with_drafts(trainer: Trainer, shorter: int, wrong_at: int | None = None) -> tuple[Any, Any]:
     """The likeliest replies to three boards without and with drafts, which are what they begin with."""
     boards = {name: task.boards for name, task in trainer.data.items()}
-    rows = {name: torch.arange(3) for name in boards}
+    rows = [(name, torch.arange(3)) for name in boards]
     plain = trainer.reply(STUDENT, rows, boards, temperature=0.0, training=False)
     drafted = []
-    for read, replies in plain.values():
+    for _, _, read, replies in map(vars_of, plain):
         ids = replies.ids.clone()
         if wrong_at is not None:
             ids[:, wrong_at] += 1
         drafted.append(read._replace(drafts=Ragged(ids, (replies.lengths - shorter).clamp(min=0))))
     found = trainer.sampler(3, 3, 400).run(drafted, 200, 0.0)
-    return [replies for _, replies in plain.values()], found
+    return [one.replies for one in plain], found
 
 
 @pytest.mark.parametrize("shorter", [1, 5])
@@ -404,7 +430,7 @@ def test_replies_that_depart_from_their_draft_are_cut_there(trainer: Trainer) ->
 def test_drafts_are_what_every_right_reply_begins_with(
     name: str, books: dict[str, PromptBook], tokenizer: Any
 ) -> None:
-    boards = lean_boards.make_boards(books[name], tokenizer, {SIZES[name]: 20}, "train")
+    boards = lean_boards.make_boards(books[name], tokenizer, SIZES[name], 20, "train")
     drafts, full = boards.statements(torch.arange(20)), boards.replies["full"]
     states = boards.replies["state"]
     for row, length in enumerate(drafts.lengths.tolist()):
@@ -418,8 +444,8 @@ def test_drafts_are_what_every_right_reply_begins_with(
 
 def test_students_draft_the_statement_while_they_learn(trainer: Trainer) -> None:
     boards = {name: task.boards for name, task in trainer.data.items()}
-    replies = trainer.reply(STUDENT, {name: torch.arange(3) for name in boards}, boards)
-    for name, (read, found) in replies.items():
+    asked = [(name, torch.arange(3)) for name in boards]
+    for name, _, read, found in map(vars_of, trainer.reply(STUDENT, asked, boards)):
         assert torch.equal(read.drafts.lengths, boards[name].stated[:3])
         assert (found.lengths >= 1).all()
 
@@ -457,7 +483,7 @@ def test_supervised_loss_is_the_cross_entropy_of_single_rows(trainer: Trainer) -
 
 
 def network_logits(trainer: Trainer, views: Any, ids: Any, patches: Any, at: Any) -> torch.Tensor:
-    return trainer.network.logits(views, trainer.network.hidden(views, ids, patches, at))
+    return trainer.network.logits(views, trainer.network.hidden(views, ids, everywhere(ids), patches, at))
 
 
 def test_a_student_learns_from_itself_reading_words(trainer: Trainer) -> None:
@@ -473,7 +499,7 @@ def test_replies_count_up_to_what_the_teacher_rejects(trainer: Trainer) -> None:
     for led in (False, True):
         trainer.reseed(3)
         counts.append(float(trainer.distill("direct", 4, Objective(), teacher, led=led)["tokens"]))
-    assert 4 <= counts[1] < counts[0]
+    assert 1 <= counts[1] < counts[0]
 
 
 def test_teacher_stays_as_it_was(trainer: Trainer) -> None:
@@ -502,6 +528,27 @@ def test_runs_with_one_seed_are_equal(trainer: Trainer) -> None:
         trainer.run(lambda: trainer.distill("direct", 2, Objective(), teacher), steps=2, rate=1e-3)
         ends.append(trainer.network.weights.flat.clone())
     assert torch.equal(*ends)
+
+
+def test_larger_boards_come_in_as_a_run_goes_on(trainer: Trainer, books: Any, tokenizer: Any) -> None:
+    data = dict(trainer.data)
+    for size in (6, 8):
+        boards = lean_boards.make_boards(books["frozen_lake"], tokenizer, size, 4, "train")
+        data[f"lake {size}"] = TaskData(books["frozen_lake"], boards, trainer.data["frozen_lake"].patches)
+    grown = Trainer(trainer.network, data, tokenizer.eos_token_id)
+    drawn: list[list[str]] = []
+
+    def step() -> dict[str, torch.Tensor]:
+        drawn.append([grown._turn(grown.tasks["frozen_lake"], growing=True) for _ in range(40)])
+        drawn[-1].append(grown._turn(["lake 8"], growing=False))
+        return grown.learn([Part((PERCEPTION,), 1, growing=True)])
+
+    grown.run(step, steps=8, rate=1e-3, growth=0.5)
+    seen = [set(names[:-1]) for names in drawn[1:]]  # the first step is done twice
+    assert seen[0] == {"frozen_lake"}
+    assert seen[2] == {"frozen_lake", "lake 6"}
+    assert seen[4] == seen[7] == {"frozen_lake", "lake 6", "lake 8"}
+    assert {grown._turn(grown.tasks["frozen_lake"], growing=True) for _ in range(40)} == seen[7]
 
 
 def test_watching_does_not_count_as_training_time(trainer: Trainer) -> None:
@@ -558,9 +605,8 @@ def test_evaluation_judges_every_board_once(trainer: Trainer, tokenizer: Any, he
     result = pending.result()
     assert set(result) == {"success", "optimal", "state", "parsed"}
     assert set(result["optimal"]) == {"macro", *(f"{name} {size}" for name, size in SIZES.items())}
-    assert {name: len(sizes) for name, sizes in pending.sizes.items()} == {
-        name: len(boards) for name, boards in held_out.items()
-    }
+    judged = {key: sum(len(done.result()) for done in some) for key, some in pending.judging.items()}
+    assert judged == {(name, size): len(held_out[name]) for name, size in SIZES.items()}
 
 
 def test_evaluation_scores_as_the_core_does(held_out: dict[str, TaskBoards]) -> None:

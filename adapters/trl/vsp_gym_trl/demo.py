@@ -147,34 +147,27 @@ class Demo:
         self._make(seed)
 
     def _make(self, seed: int) -> None:
-        """A trainer for every size, all of them for the same weights, and the held-out boards."""
-        self.trainers: list[Trainer] = []
+        """The trainer, and the held-out boards."""
         dtype = native_dtype("cpu")
         self.boards: list[Board] = []
         preset = self.preset
-        for size in preset.sizes:
-            network = Network(self.model, "cpu", dtype, side=size)
-            if self.trainers:
-                network.weights = self.trainers[0].network.weights
-            book = make_prompts(self.task, self.tokenizer, side=size)
-            train = make_boards(book, self.tokenizer, {size: preset.train_boards}, "train", seed=seed)
+        book = make_prompts(self.task, self.tokenizer)
+        data: dict[str, TaskData] = {}
+        for size, share in preset.sizes.items():
+            train = make_boards(book, self.tokenizer, size, preset.train_boards, "train", seed=seed)
             test = make_boards(
-                book, self.tokenizer, {size: preset.test_boards}, "test", seed=seed, distinct=True, strayed=0
+                *(book, self.tokenizer, size, preset.test_boards, "test"), seed=seed, distinct=True, strayed=0
             )
             patches = tile_patches(self.task, sorted(set(train.tiles.flatten().tolist())), dtype=dtype)
-            data = {self.task.name: TaskData(book, train, patches)}
-            self.trainers.append(Trainer(network, data, self.tokenizer.eos_token_id, seed=seed + size))
+            data[f"{size} x {size}"] = TaskData(book, train, patches, share=share)
             self.boards += [self._board(layout) for layout in test.layouts]
+        network = Network(self.model, "cpu", dtype)
+        self.trainer = Trainer(network, data, self.tokenizer.eos_token_id, seed=seed)
 
     def _board(self, layout: Any) -> Board:
         plan = shortest_plan(self.task, layout) or ()
         image = render_png(self.task, layout, size=CELL * max(layout.rows, layout.cols))
         return Board(self.task, layout, plan, "classic", image)
-
-    @property
-    def weights(self) -> Any:
-        """What all trainers train."""
-        return self.trainers[0].network.weights
 
     def seconds(self) -> float:
         """Since the demonstration began."""
@@ -182,30 +175,25 @@ class Demo:
 
     # -- stages ------------------------------------------------------------------------------------
 
-    def _turn(self) -> Trainer:
-        """The trainer of the size whose turn it is."""
-        shares = np.array(list(self.preset.sizes.values()))
-        return self.trainers[self._random.choice(len(shares), p=shares / shares.sum())]
-
     def learn(self) -> None:
         """Planning from words and stating pictures, together."""
         preset = self.preset
         parts = (Part(READERS, preset.rows), Part((PERCEPTION,), preset.rows))
 
         def step() -> dict[str, Tensor]:
-            return self._turn().learn([parts[int(self._random.random() < preset.pictures)]])
+            return self.trainer.learn([parts[int(self._random.random() < preset.pictures)]])
 
         self._run(step, preset.sft_steps, preset.sft_rate, "SFT")
 
     def distill(self) -> None:
         """Planning from pictures, from what the model itself knows of words."""
         preset = self.preset
-        teacher = self.weights.frozen()
+        teacher = self.trainer.network.weights.frozen()
         parts = (Part(READERS, preset.replayed), Part((PERCEPTION,), preset.replayed))
 
         def step() -> dict[str, Tensor]:
-            found = self._turn().distill("full", preset.rollouts, preset.objective, teacher, led=True)
-            self._turn().learn([parts[self._random.integers(2)]])
+            found = self.trainer.distill("full", preset.rollouts, preset.objective, teacher, led=True)
+            self.trainer.learn([parts[self._random.integers(2)]])
             return {"divergence": found["divergence"]}
 
         self._run(step, preset.opcd_steps, preset.opcd_rate, "OPCD")
@@ -218,7 +206,7 @@ class Demo:
             self._note(first + curve.steps, self.measure(self.boards[::4]))
             self.say(f"{stage}: step {curve.steps} of {steps}, {self._now()}")
 
-        curve = self.trainers[0].run(
+        curve = self.trainer.run(
             step, steps=steps, rate=rate, every=max(1, steps // 50), watch=watch, watches=watched
         )
         for point in curve.points:
@@ -232,7 +220,7 @@ class Demo:
 
     def measure(self, boards: Sequence[Board]) -> dict[View, Score]:
         """What transformers' model does with the present weights."""
-        self.weights.export(self.model)
+        self.trainer.network.weights.export(self.model)
         return evaluate(self._generator(), boards, VIEWS)
 
     def _generator(self) -> Generator:
@@ -288,7 +276,7 @@ class Demo:
 
     def save(self, out: Path) -> None:
         """Write the model, the numbers and the report to a folder."""
-        self.weights.export(self.model)
+        self.trainer.network.weights.export(self.model)
         disable_progress_bar()  # for a file that is written at once
         self.model.save_pretrained(out / "model")
         self.processor.save_pretrained(out / "model")

@@ -3,8 +3,9 @@
 A vision-language model of a million parameters cannot spend four hundred tokens on instructions that are
 the same for every board. So its tokenizer is built from the suite's own prompts: a passage that never
 changes is one token, cut only where two prompts begin or end alike, and the things that change from board
-to board (cells, sizes, moves, grid squares) are one token each. Any other text is spelled in bytes, as in
-every byte-level tokenizer. The model therefore takes exactly the messages that a large model takes.
+to board (cells, sizes, moves, grid squares) are one token each; so are a cell with the ways that are open
+from it, and a row of a drawing that is nothing but walls. Any other text is spelled in bytes, as in every
+byte-level tokenizer. The model therefore takes exactly the messages that a large model takes.
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ _OPEN = rf" [{_LETTERS}]{{1,4}}(?:; |\n(?=\()|(?=\n|$))"
 _ATOM = re.compile(rf"{_CELL}|\d+ x \d+|{_RUN}|{_NAMED}|{_OPEN}")
 """What changes from board to board, in descriptions and replies."""
 
+_OPEN_CELL = re.compile(rf"\(\d+, \d+\){_OPEN}")
+
 _ANSWER = re.compile(r"<answer>.*?</answer>")
 _LETTER_ROW = re.compile(r"^(?:\S )+\S$\n?", re.MULTILINE)
 _LETTER = re.compile(r"\S(?: |\n|$)")
@@ -63,13 +66,19 @@ def suite_vocabulary(tasks: Iterable[AnyPlanningTask] | None = None, theme: str 
     """
     labels: set[str] = set()
     phrases: list[str] = []
+    pairs: list[str] = []
     for task in TASKS.values() if tasks is None else tasks:
         fixed: dict[str, None] = {}
         for solution in _boards(task):
             fixed.update(dict.fromkeys(_fixed_passages(task, solution, theme)))
             labels.update(_labels(task, solution))
         phrases += _phrases(fixed)
-    found = [*_atoms(), *sorted(labels), *phrases]
+        text, sizes = describe(task, solution.layout), task.paper_sizes or (task.default_size,)
+        if _OPEN_CELL.search(text):
+            pairs += [pair for size in sizes for pair in _open_cells(size)]
+        if _WALL_ROW.search(text):
+            pairs += [row for size in sizes for row in _wall_rows(size)]
+    found = [*_atoms(), *sorted(labels), *phrases, *pairs]
     return [token for token in dict.fromkeys(found) if len(token) > 1]
 
 
@@ -193,6 +202,26 @@ def _atoms() -> Iterator[str]:
         yield f",{action.name[0]}"
     for name in named:
         yield f",{name}"
+
+
+def _open_cells(size: int) -> Iterator[str]:
+    """The cells of a board, each with every set of ways that can be open from it."""
+    last = size - 1
+    for row, col in product(range(size), repeat=2):
+        inside = {"L": col > 0, "D": row < last, "R": col < last, "U": row > 0}
+        ways = [letter for letter in _LETTERS if inside[letter]]
+        ends = ("; ",) if col < last else ("\n", "") if row == last else ("\n",)
+        for count in range(1, len(ways) + 1):
+            for letters in combinations(ways, count):
+                yield from (f"({row}, {col}) {''.join(letters)}{end}" for end in ends)
+
+
+def _wall_rows(size: int) -> Iterator[str]:
+    """The rows of a drawing of walls, without those that show what is in a cell."""
+    for walls in product(("+---", "+   "), repeat=size):
+        yield f"{''.join(walls)}+\n"
+    for walls in product(("|   ", "    "), repeat=size - 1):
+        yield f"|   {''.join(walls)}|\n"
 
 
 def _labels(task: AnyPlanningTask, solution: Solution[Any, Any]) -> Iterator[str]:

@@ -37,7 +37,6 @@ from vsp_gym.scoring import score_plan
 from vsp_gym.symmetry import Board, Orbits, board_key
 from vsp_gym.text import describe
 from vsp_gym_trl.data import CELL
-from vsp_gym_trl.lean.network import SIDE
 
 AnyPlanningTask = PlanningTask[Any, Any]
 
@@ -47,11 +46,8 @@ Mode = Literal["state", "direct", "full"]
 PlanMode = Literal["direct", "full"]
 """The forms of replies that have a plan."""
 
-PLANS = 2
-"""Shortest plans that are kept of each training board, drawn at random."""
-
 STRAYED = 1
-"""Plans of each training board that stray from the first of these and find back."""
+"""Plans of each training board that stray from its shortest one and find back."""
 
 STRAY = 0.2
 """How likely each action of such a plan strays."""
@@ -69,6 +65,9 @@ NO_TILE = 0
 """What fills the canvas beside a board; a tile of the task is its code plus one."""
 
 GREY = 128
+
+_SHEET = 8
+"""Cells on each side of the pictures that tiles are taken from."""
 
 _JOB = 500
 _SAMPLE = 48
@@ -112,44 +111,44 @@ class Prompt(NamedTuple):
     head: tuple[int, ...]
     tail: tuple[int, ...] = ()
     shows_plan: bool = False
-    picture_at: int | None = None
-    """Where the picture's tokens begin, for prompts with a picture; these have no description."""
+    picture: int | None = None
+    """The token that stands for each cell of a picture, for prompts with one; these have no description."""
+
+    def with_picture(self, cells: int) -> tuple[int, ...]:
+        """The whole prompt about a picture of so many cells."""
+        assert self.picture is not None  # noqa: S101  for the type checker
+        return (*self.head, *[self.picture] * cells, *self.tail)
 
 
 @dataclass(frozen=True)
 class TaskBoards:
-    """Boards of one task as arrays. Rows of all arrays belong together."""
+    """Boards of one task and size as arrays. Rows of all arrays belong together.
+
+    Batches are made of boards of one size, so that no row of them is much longer than others.
+    """
 
     task: AnyPlanningTask
-    sizes: npt.NDArray[np.int64]
-    """`[boards]`."""
+    size: int
+    """Cells on each side."""
     tiles: Tensor
     """`int16[boards, side * side]`: codes of the cells' tiles plus one, `NO_TILE` beside the board."""
     descriptions: Ragged
     references: Ragged
-    """`[boards]`: what tells a teacher the first of the plans."""
+    """`[boards]`: what tells a teacher the shortest plan."""
     replies: Mapping[Mode, Ragged]
-    """`[boards, plans]`: replies with the token that ends them. The plans are random shortest ones and, last,
-    those that stray from the first."""
+    """`[boards, plans]`: replies with the token that ends them. The plans are a shortest one and those that
+    stray from it."""
     stated: Tensor
     """`int64[boards]`: with how many tokens a reply in full states the board before it plans, on the CPU."""
-    strayed: int
-    """How many of the plans stray."""
     layouts: tuple[Layout, ...]
     """For boards that replies are judged on; empty for others."""
 
     def __len__(self) -> int:
         return len(self.tiles)
 
-    @property
-    def shortest_plans(self) -> int:
-        """How many plans do not stray."""
-        return self.replies["direct"].lengths.shape[1] - self.strayed
-
     def longest(self, mode: Mode, *, strayed: bool = False) -> int:
         """Tokens of the longest reply, with or without those whose plans stray."""
-        plans = None if strayed or mode == "state" else self.shortest_plans
-        return int(self.replies[mode].lengths[:, :plans].max())
+        return int(self.replies[mode].lengths[:, : None if strayed else 1].max())
 
     def statements(self, rows: Tensor) -> Ragged:
         """What replies in full begin with, for some boards; all in one width."""
@@ -159,8 +158,7 @@ class TaskBoards:
     @property
     def longest_plan(self) -> int:
         """Tokens that the longest reply in full has after its statement."""
-        lengths = self.replies["full"].lengths[:, : self.shortest_plans]
-        return int((lengths - self.stated[:, None]).max())
+        return int((self.replies["full"].lengths[:, 0] - self.stated).max())
 
     def to(self, device: torch.device | str) -> TaskBoards:
         """These boards, with the arrays on a device."""
@@ -174,7 +172,7 @@ class TaskBoards:
         )
 
     def take(self, rows: Tensor) -> TaskBoards:
-        """Some of the boards, each with its first plan alone."""
+        """Some of the boards, each with its shortest plan alone."""
         some = rows.to(self.tiles.device)
 
         def first(ragged: Ragged) -> Ragged:
@@ -182,13 +180,11 @@ class TaskBoards:
 
         return replace(
             self,
-            sizes=self.sizes[rows.numpy()],
             tiles=self.tiles[some],
             descriptions=Ragged(self.descriptions.ids[some], self.descriptions.lengths[rows]),
             references=Ragged(self.references.ids[some], self.references.lengths[rows]),
             replies={mode: first(ragged) for mode, ragged in self.replies.items()},
             stated=self.stated[rows],
-            strayed=0,
             layouts=tuple(self.layouts[row] for row in rows.tolist()) if self.layouts else (),
         )
 
@@ -206,17 +202,14 @@ class PromptBook:
     """By role, form of the reply, and whether a reference plan is shown."""
     templates: tuple[tuple[str, ...], tuple[str, ...]]
     """A text prompt without and one with a reference plan, in the parts around what tells of the board."""
-    side: int
-    """Cells on each side of the canvas."""
 
 
-def make_prompts(task: str | AnyPlanningTask, tokenizer: Any, side: int = SIDE) -> PromptBook:
+def make_prompts(task: str | AnyPlanningTask, tokenizer: Any) -> PromptBook:
     """Find the tokens of a task's prompts that are the same for every board.
 
     Args:
         task: a task or its name.
         tokenizer: the model's.
-        side: cells on each side of the canvas.
 
     Raises:
         VSPGymError: if the tokenizer joins what never changes with what does.
@@ -242,8 +235,8 @@ def make_prompts(task: str | AnyPlanningTask, tokenizer: Any, side: int = SIDE) 
         for shown in (False, True)
     )
     modes: tuple[Mode, ...] = ("state", "direct", "full")
-    picture = {mode: _picture_prompt(task, boards[0], tokenizer, mode, side) for mode in modes}
-    return PromptBook(task, picture, text, (templates[0], templates[1]), side)
+    picture = {mode: _picture_prompt(task, boards[0], tokenizer, mode) for mode in modes}
+    return PromptBook(task, picture, text, (templates[0], templates[1]))
 
 
 _TEXT_KINDS: tuple[tuple[Role, PlanMode, bool], ...] = (
@@ -283,9 +276,7 @@ def _text_prompt(
     return rendered
 
 
-def _picture_prompt(
-    task: AnyPlanningTask, board: Solution[Any, Any], tokenizer: Any, mode: Mode, side: int
-) -> Prompt:
+def _picture_prompt(task: AnyPlanningTask, board: Solution[Any, Any], tokenizer: Any, mode: Mode) -> Prompt:
     if mode == "state":
         messages = build_messages(task, board.layout, role="perception", form="hf-template")
     else:
@@ -294,7 +285,7 @@ def _picture_prompt(
     ids = tokenizer(rendered, add_special_tokens=False).input_ids
     picture = tokenizer.convert_tokens_to_ids("<|image_pad|>")
     at = ids.index(picture)
-    return Prompt((*ids[:at], *[picture] * side**2, *ids[at + 1 :]), picture_at=at)
+    return Prompt(tuple(ids[:at]), tuple(ids[at + 1 :]), picture=picture)
 
 
 def _check_parts(
@@ -337,7 +328,6 @@ class _Job(NamedTuple):
     starts: int
     natural: bool
     """Whether boards are as they come, and not chosen by what is in the way."""
-    plans: int
     strayed: int
     templates: tuple[tuple[str, ...], tuple[str, ...]]
     prompts: tuple[Prompt, Prompt]
@@ -351,7 +341,6 @@ class _Job(NamedTuple):
 class _Made(NamedTuple):
     """What a process returns: rows of tokens as lists would be, but packed."""
 
-    size: int
     layouts: list[Layout]
     tiles: npt.NDArray[np.uint16]
     stated: list[int]
@@ -394,9 +383,21 @@ def is_plain(solution: Solution[Any, Any]) -> bool:
     )
 
 
-def random_plan(solution: Solution[Any, Any], rng: np.random.Generator) -> Plan:
-    """A shortest plan, each of its actions uniform among those that begin one."""
-    return _random_plan(solution, rng)[0]
+def straight_plan(solution: Solution[Any, Any]) -> Plan:
+    """A shortest plan that turns only where going straight on would be a detour.
+
+    Of all shortest plans it has few stretches to name, and there is one for every board: what a model learns
+    of it is not blurred by a choice that could as well be another.
+    """
+    return tuple(_straight_on(solution, solution.start))
+
+
+def _straight_on(solution: Solution[Any, Any], state: Any, last: Action | None = None) -> Iterator[Action]:
+    """The actions of a shortest plan from a state, where `last` has led."""
+    while options := solution.optimal_actions(state):
+        last = last if last in options else options[0]
+        yield last
+        state = solution.task.transition(solution.layout, state, last).state
 
 
 def strayed_plan(
@@ -415,27 +416,22 @@ def strayed_plan(
     Returns:
         The plan, and for each action whether it strays.
     """
-    return _random_plan(solution, rng, along, STRAY)
-
-
-def _random_plan(
-    solution: Solution[Any, Any], rng: np.random.Generator, along: Plan = (), stray: float = 0.0
-) -> tuple[Plan, tuple[bool, ...]]:
     task, layout = solution.task, solution.layout
     plan: list[Action] = []
     strays: list[bool] = []
-    state = solution.start
-    while options := solution.optimal_actions(state):
-        follows = len(plan) < len(along) and not any(strays)
-        action = along[len(plan)] if follows else options[int(rng.random() * len(options))]
+    state, ahead = solution.start, list(along)
+    while ahead:
+        action = ahead.pop(0)
         strayed = False
-        if sum(strays) < MOST_STRAYS and rng.random() < stray:
+        if sum(strays) < MOST_STRAYS and rng.random() < STRAY:
             other = task.actions[int(rng.random() * len(task.actions))]
             strayed = other != action and not task.transition(layout, state, other).terminated
             action = other if strayed else action
         plan.append(action)
         strays.append(strayed)
         state = task.transition(layout, state, action).state
+        if strayed:
+            ahead = list(_straight_on(solution, state, action))
     return tuple(plan), tuple(strays)
 
 
@@ -476,7 +472,7 @@ def _make(job: _Job) -> _Made:
     chosen = (one for one in source if job.natural or not is_plain(one) or rng.random() < PLAIN)
     solutions = list(itertools.islice(chosen, job.boards))
     layouts = [solution.layout for solution in solutions]
-    plans = [_plans(solution, rng, job.plans, job.strayed) for solution in solutions]
+    plans = [_plans(solution, rng, job.strayed) for solution in solutions]
     described = [describe(task, layout).rstrip("\n") for layout in layouts]
     (before, after), (ahead, between, behind) = job.templates
     plain = encode([f"{before}{text}{after}" for text in described])
@@ -507,18 +503,21 @@ def _make(job: _Job) -> _Made:
         "direct": _pack([[*ids, job.end] for ids in direct]),
         "full": _pack([[*ids, job.end] for ids in full]),
     }
-    return _Made(job.size, layouts, tiles, stated, texts)
+    return _Made(layouts, tiles, stated, texts)
 
 
 _FORMS: tuple[PlanMode, PlanMode] = ("direct", "full")
 
 
 def _plans(
-    solution: Solution[Any, Any], rng: np.random.Generator, plans: int, strayed: int
+    solution: Solution[Any, Any], rng: np.random.Generator, strayed: int
 ) -> list[tuple[Plan, tuple[bool, ...]]]:
-    """Shortest plans, then some that stray from the first of them; for each action whether it strays."""
-    found = [_random_plan(solution, rng) for _ in range(plans)]
-    return [*found, *(strayed_plan(solution, rng, found[0][0]) for _ in range(strayed))]
+    """The shortest plan, then some that stray from it; for each action whether it strays."""
+    plan = straight_plan(solution)
+    return [
+        (plan, (False,) * len(plan)),
+        *(strayed_plan(solution, rng, plan) for _ in range(strayed)),
+    ]
 
 
 def _learned(reply: Any, given: Sequence[tuple[int, int]]) -> list[int]:
@@ -539,31 +538,35 @@ def _pack(rows: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int16], npt.NDA
 def make_boards(
     book: PromptBook,
     tokenizer: Any,
-    counts: Mapping[int, int],
+    size: int,
+    count: int,
     split: str,
     *,
     seed: int = 0,
     distinct: bool = False,
-    plans: int = PLANS,
+    side: int | None = None,
     strayed: int = STRAYED,
     map_jobs: Callable[..., Iterable[_Made]] = map,
 ) -> TaskBoards:
-    """Boards of a task as arrays; the same for any number of processes.
+    """Boards of a task and size as arrays; the same for any number of processes.
 
     Args:
         book: the task's prompts.
         tokenizer: the model's.
-        counts: how many boards of each size.
+        size: cells on each side.
+        count: how many boards.
         split: whose boards, of `vsp_gym.generation`'s splits.
         seed: which of them.
         distinct: as for evaluation: no board comes twice, layouts are kept, and boards are as they are drawn.
             Else boards with something in the way come more often (`is_plain`).
-        plans: how many random shortest plans each board gets.
-        strayed: how many plans that stray it gets besides.
+        side: cells on each side of the canvas, in whose top left corner a board is; as many as the board has
+            if None. What a model learns to see on a canvas, it sees on boards of all sizes.
+        strayed: how many plans that stray each board gets besides its shortest one.
         map_jobs: maps a function over jobs; that of an executor uses its processes.
     """
     task = book.task
     prompts = (book.text["teacher", "direct", False], book.text["teacher", "direct", True])
+    words = tokenizer.backend_tokenizer.to_str()
     jobs = [
         _Job(
             task=task.name,
@@ -574,18 +577,16 @@ def make_boards(
             number=start,
             starts=1 if distinct else STARTS,
             natural=distinct,
-            plans=plans,
             strayed=strayed,
             templates=book.templates,
             prompts=prompts,
-            tokenizer=tokenizer.backend_tokenizer.to_str(),
+            tokenizer=words,
             end=tokenizer.eos_token_id,
         )
-        for size, count in counts.items()
         for start in range(0, count, _JOB)
     ]
     made = list(map_jobs(_make, jobs))
-    boards = _joined(book, made, plans, strayed, keep_layouts=distinct)
+    boards = _joined(task, size, side or size, made, strayed, keep_layouts=distinct)
     if not distinct:
         return boards
     keys = [board_key(task.name, task.generator.form.encode(layout)) for layout in boards.layouts]
@@ -594,33 +595,35 @@ def make_boards(
 
 
 def _joined(
-    book: PromptBook, made: Sequence[_Made], plans: int, strayed: int, *, keep_layouts: bool
+    task: AnyPlanningTask,
+    size: int,
+    side: int,
+    made: Sequence[_Made],
+    strayed: int,
+    *,
+    keep_layouts: bool,
 ) -> TaskBoards:
-    canvases, side = [], book.side
-    for part in made:
-        canvas = np.full((len(part.layouts), side, side), NO_TILE, np.int16)
-        canvas[:, : part.size, : part.size] = part.tiles + 1
-        canvases.append(canvas.reshape(len(canvas), side * side))
+    count = sum(len(part.layouts) for part in made)
+    tiles = np.full((count, side, side), NO_TILE, np.int16)
+    tiles[:, :size, :size] = np.concatenate([part.tiles for part in made]) + 1
     ragged = {}
     for name in made[0].texts:
         packed = [part.texts[name] for part in made]
         longest = max(ids.shape[1] for ids, _ in packed)
         ids = np.concatenate([np.pad(ids, ((0, 0), (0, longest - ids.shape[1]))) for ids, _ in packed])
         lengths = torch.from_numpy(np.concatenate([lengths for _, lengths in packed]))
-        each = {"descriptions": (), "references": (), "state": (1,)}.get(name, (plans + strayed,))
-        count = sum(len(part.layouts) for part in made)
+        each = {"descriptions": (), "references": (), "state": (1,)}.get(name, (1 + strayed,))
         ragged[name] = Ragged(
             torch.from_numpy(ids.reshape(count, *each, longest)), lengths.reshape(count, *each)
         )
     return TaskBoards(
-        task=book.task,
-        sizes=np.concatenate([np.full(len(part.layouts), part.size) for part in made]),
-        tiles=torch.from_numpy(np.concatenate(canvases)),
+        task=task,
+        size=size,
+        tiles=torch.from_numpy(tiles).flatten(1),
         descriptions=ragged["descriptions"],
         references=ragged["references"],
         replies={mode: ragged[mode] for mode in ("state", "direct", "full")},
         stated=torch.tensor([count for part in made for count in part.stated]),
-        strayed=strayed,
         layouts=tuple(layout for part in made for layout in part.layouts) if keep_layouts else (),
     )
 
@@ -656,7 +659,7 @@ def tile_patches(
         perturbations: kind, severity and seed (see `vsp_gym.render.perturb`) of looks besides the clean one.
         device, dtype: of the result.
     """
-    sheet = get_sheet(task, get_theme(theme), (CELL * SIDE, CELL * SIDE), (SIDE, SIDE)).rgb
+    sheet = get_sheet(task, get_theme(theme), (CELL * _SHEET, CELL * _SHEET), (_SHEET, _SHEET)).rgb
     tiles = np.zeros((max(codes) + 1, CELL, CELL, 3), np.uint8)
     for code in codes:
         tiles[code] = GREY if code == NO_TILE else sheet.get(code - 1, CELL, CELL)
@@ -669,14 +672,14 @@ def tile_patches(
 
 def _perturbed(tiles: npt.NDArray[np.uint8], kind: str, severity: int, seed: int) -> npt.NDArray[np.uint8]:
     """Tiles cut from perturbed canvases on which they stand in random order."""
-    cells = SIDE * SIDE
+    cells = _SHEET * _SHEET
     order = np.random.default_rng([seed, severity]).permutation(-(-len(tiles) // cells) * cells) % len(tiles)
     found = np.empty_like(tiles)
     for chosen in order.reshape(-1, cells):
-        grid = tiles[chosen].reshape(SIDE, SIDE, CELL, CELL, 3).transpose(0, 2, 1, 3, 4)
+        grid = tiles[chosen].reshape(_SHEET, _SHEET, CELL, CELL, 3).transpose(0, 2, 1, 3, 4)
         canvas = perturb(
-            np.ascontiguousarray(grid.reshape(SIDE * CELL, SIDE * CELL, 3)), kind, severity, seed
+            np.ascontiguousarray(grid.reshape(_SHEET * CELL, _SHEET * CELL, 3)), kind, severity, seed
         )
-        parts = canvas.reshape(SIDE, CELL, SIDE, CELL, 3).transpose(0, 2, 1, 3, 4)
+        parts = canvas.reshape(_SHEET, CELL, _SHEET, CELL, 3).transpose(0, 2, 1, 3, 4)
         found[chosen] = parts.reshape(cells, CELL, CELL, 3)
     return found

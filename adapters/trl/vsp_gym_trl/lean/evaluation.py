@@ -53,9 +53,8 @@ def _judged(task: str, mode: Mode, layout: Layout, reply: str) -> Verdict:
 class Pending:
     """Replies that are being judged."""
 
-    sizes: Mapping[str, Sequence[int]]
-    """By task the size of every board."""
-    judging: Mapping[str, Sequence[Future[list[Verdict]]]]
+    judging: Mapping[tuple[str, int], Sequence[Future[list[Verdict]]]]
+    """By task and size."""
 
     def done(self) -> bool:
         """Whether all are judged."""
@@ -69,20 +68,19 @@ class Pending:
         ```
         """
         verdicts = {
-            name: [v for done in waiting for v in done.result()] for name, waiting in self.judging.items()
+            key: [verdict for done in waiting for verdict in done.result()]
+            for key, waiting in self.judging.items()
         }
         found: dict[str, Any] = {}
         for number, measure in enumerate(Verdict._fields):
             shares: dict[str, float] = {}
-            macro = []
-            for name, sizes in self.sizes.items():
-                of_task = []
-                for size in sorted(set(sizes)):
-                    values = [v[number] for v, s in zip(verdicts[name], sizes) if s == size]
-                    of_task.append(sum(values) / len(values))
-                    shares[f"{name} {size}"] = of_task[-1]
-                macro.append(sum(of_task) / len(of_task))
-            found[measure] = {"macro": sum(macro) / len(macro), **shares}
+            of_tasks: dict[str, list[float]] = {}
+            for (task, size), judged in verdicts.items():
+                share = sum(verdict[number] for verdict in judged) / len(judged)
+                shares[f"{task} {size}"] = share
+                of_tasks.setdefault(task, []).append(share)
+            means = [sum(values) / len(values) for values in of_tasks.values()]
+            found[measure] = {"macro": sum(means) / len(means), **shares}
         return found
 
 
@@ -101,9 +99,9 @@ class Evaluator:
     Args:
         trainer: the network and its samplers.
         tokenizer: turns replies into text.
-        boards: held-out boards by task, with their layouts.
+        boards: held-out boards by the trainer's names, with their layouts.
         executor: processes that judge; this one if None.
-        batch: boards of every task that are replied to at once.
+        batch: boards of every name that are replied to at once.
     """
 
     def __init__(
@@ -113,7 +111,7 @@ class Evaluator:
         boards: Mapping[str, TaskBoards],
         *,
         executor: Executor | None = None,
-        batch: int = 256,
+        batch: int = 64,
     ) -> None:
         self._trainer, self._tokenizer, self._boards = trainer, tokenizer, boards
         self._executor = executor or _Inline()
@@ -124,34 +122,36 @@ class Evaluator:
 
         Args:
             view: how boards are shown and what is asked.
-            share: of the boards of every task, this share, evenly chosen.
+            share: of the boards of every name, this share, evenly chosen.
         """
         step = max(1, round(1 / share))
         chosen = {name: torch.arange(0, len(boards), step) for name, boards in self._boards.items()}
         replies = self._replies(view, chosen)
         judging = {}
         for name, rows in chosen.items():
-            layouts = [self._boards[name].layouts[row] for row in rows.tolist()]
-            judging[name] = [
+            boards = self._boards[name]
+            layouts = [boards.layouts[row] for row in rows.tolist()]
+            judging[boards.task.name, boards.size] = [
                 self._executor.submit(
-                    judge, name, view.mode, layouts[i : i + _CHUNK], replies[name][i : i + _CHUNK]
+                    judge,
+                    *(boards.task.name, view.mode),
+                    *(layouts[i : i + _CHUNK], replies[name][i : i + _CHUNK]),
                 )
                 for i in range(0, len(rows), _CHUNK)
             ]
-        sizes = {name: self._boards[name].sizes[rows.numpy()].tolist() for name, rows in chosen.items()}
-        return Pending(sizes, judging)
+        return Pending(judging)
 
     def _replies(self, view: View, chosen: Mapping[str, torch.Tensor]) -> dict[str, list[str]]:
-        """The text of the reply to every chosen board, by task."""
+        """The text of the reply to every chosen board, by name."""
         end = self._trainer.end
         replies: dict[str, list[str]] = {name: [] for name in chosen}
         for start in range(0, max(map(len, chosen.values())), self._batch):
             wanted = torch.arange(start, start + self._batch)
-            rows = {name: some[wanted.clamp(max=len(some) - 1)] for name, some in chosen.items()}
-            found = self._trainer.reply(view, rows, self._boards, temperature=0.0, training=False)
-            for name, (_, replied) in found.items():
-                missing = max(0, len(chosen[name]) - start)
-                for ids, length in zip(replied.ids[:missing].tolist(), replied.lengths.tolist()):
+            asked = [(name, some[wanted.clamp(max=len(some) - 1)]) for name, some in chosen.items()]
+            for found in self._trainer.reply(view, asked, self._boards, temperature=0.0, training=False):
+                missing = max(0, len(chosen[found.name]) - start)
+                ragged = found.replies
+                for ids, length in zip(ragged.ids[:missing].tolist(), ragged.lengths.tolist()):
                     said = ids[:length]
-                    replies[name].append(self._tokenizer.decode(said[:-1] if said[-1] == end else said))
+                    replies[found.name].append(self._tokenizer.decode(said[:-1] if said[-1] == end else said))
         return replies

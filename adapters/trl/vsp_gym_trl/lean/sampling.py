@@ -10,7 +10,7 @@ from torch import Tensor
 
 from vsp_gym_trl.lean.boards import Ragged, concatenate
 from vsp_gym_trl.lean.graphs import Recorder
-from vsp_gym_trl.lean.network import Network
+from vsp_gym_trl.lean.network import Network, cells_a_side
 from vsp_gym_trl.lean.weights import Views
 
 _LOOK = 8
@@ -18,7 +18,7 @@ _LOOK = 8
 
 
 class Prompted(NamedTuple):
-    """Boards of one task that replies are wanted to."""
+    """Boards of one task and size that replies are wanted to."""
 
     prompts: Ragged
     drafts: Ragged | None = None
@@ -30,13 +30,13 @@ class Prompted(NamedTuple):
 
 
 class Sampler:
-    """Samples replies from a network for a fixed number of boards, those of several tasks together.
+    """Samples replies from a network for a fixed number of boards, those of several groups together.
 
     Args:
         network: the architecture.
         views: the weights; the network's own may be trained between calls.
-        groups: how many tasks every batch has.
-        boards: boards of each task.
+        groups: how many groups every batch has, each of boards of one task and size.
+        boards: boards of each group.
         places: longest prompt and reply together.
         end: the token that ends a reply.
     """
@@ -62,7 +62,9 @@ class Sampler:
         self._recorder = Recorder(device)
 
     @torch.no_grad()
-    def run(self, groups: Sequence[Prompted], longest: int, temperature: float = 1.0) -> list[Ragged]:
+    def run(
+        self, groups: Sequence[Prompted], longest: int, temperature: float = 1.0, *, recorded: bool = True
+    ) -> list[Ragged]:
         """Replies to the boards of every group, of at most `longest` tokens besides their drafts.
 
         A draft costs one forward pass and changes no token, as each of its tokens is drawn anew. But a reply
@@ -72,12 +74,13 @@ class Sampler:
             groups: as many as the sampler was made for, each with its number of boards.
             longest: where replies are cut.
             temperature: 0 for the likeliest token every time.
+            recorded: whether prompts are read by a recording, which pays where the same shapes come again.
 
         Returns:
             For every group the replies, `int64[boards, tokens]`, with the tokens that end them.
         """
         self._temperature.fill_(temperature)
-        begun = [self._read(number, group) for number, group in enumerate(groups)]
+        begun = [self._read(number, group, recorded) for number, group in enumerate(groups)]
         longest = min(longest, self.places - max(_length(group) for group in groups))
         replies = [self._token.clone()]
         for number in range(1, longest):
@@ -101,7 +104,7 @@ class Sampler:
         """The rows of a group."""
         return slice(number * self.boards, (number + 1) * self.boards)
 
-    def _read(self, number: int, group: Prompted) -> list[Tensor]:
+    def _read(self, number: int, group: Prompted, recorded: bool) -> tuple[Tensor, Tensor]:
         """Put a group's prompts and drafts into the cache, and draw the token after each.
 
         Returns:
@@ -109,35 +112,35 @@ class Sampler:
         """
         network, at, rows = self._network, group.picture_at, self._rows(number)
         drafts = group.drafts or Ragged(group.prompts.ids[:, :0], torch.zeros(self.boards, dtype=torch.int64))
-        whole = concatenate([group.prompts, drafts], _length(group)).ids
+        whole = concatenate([group.prompts, drafts], _length(group)).ids.long()
 
         def work(
             ids: Tensor, lengths: Tensor, draft: Tensor, expected: Tensor, patches: Tensor | None = None
         ) -> list[Tensor]:
             cache: list[tuple[Tensor, Tensor]] = []
-            hidden = network.hidden(self._views, ids, patches, at, cache)
-            for layer, (keys, values) in enumerate(cache):
-                self._keys[layer, rows, :, : ids.shape[1]] = keys
-                self._values[layer, rows, :, : ids.shape[1]] = values
             places = torch.arange(draft.shape[1] + 1, device=network.device)
             last = (lengths[:, None] - 1 + places).clamp(max=ids.shape[1] - 1)
-            ends = hidden.gather(1, last[..., None].expand(-1, -1, hidden.shape[-1]))
+            ends = network.hidden(self._views, ids, last, patches, at, cache)
             drawn = self._draw(network.logits(self._views, ends))
             agrees = (drawn[:, :-1] == draft) & (places[:-1] < expected[:, None])
             accepted = agrees.long().cumprod(1).sum(1)
-            token, cut = drawn.gather(1, accepted[:, None])[:, 0], accepted < expected
-            self._token[rows] = token
-            self._done[rows] = cut | (token == self._end)
-            self._at[rows] = lengths + accepted
-            return [accepted, cut]
+            keys, values = (torch.stack(layers) for layers in zip(*cache))
+            return [drawn.gather(1, accepted[:, None])[:, 0], accepted, keys, values]
 
-        for table, source in zip((self._cos, self._sin), network.rope(self.places, at)):
+        side = cells_a_side(group.patches)
+        for table, source in zip((self._cos, self._sin), network.rope(self.places, at, side)):
             table[number].copy_(source)
         prompted, expected = (ragged.lengths.to(network.device) for ragged in (group.prompts, drafts))
         seen = () if group.patches is None else (group.patches,)
-        return self._recorder.run(
-            (number, at), work, whole.long(), prompted, drafts.ids.long(), expected, *seen
-        )
+        given = (whole, prompted, drafts.ids.long(), expected, *seen)
+        token, accepted, keys, values = self._recorder.run(at, work, *given) if recorded else work(*given)
+        self._keys[:, rows, :, : whole.shape[1]] = keys
+        self._values[:, rows, :, : whole.shape[1]] = values
+        cut = accepted < expected
+        self._token[rows] = token
+        self._done[rows] = cut | (token == self._end)
+        self._at[rows] = prompted + accepted
+        return accepted, cut
 
     def _draw(self, logits: Tensor) -> Tensor:
         """Tokens by their probabilities: Gumbel noise makes the largest logit a sample."""

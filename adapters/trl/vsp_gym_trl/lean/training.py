@@ -19,7 +19,10 @@ from vsp_gym_trl.lean.weights import Optimizer, Views, schedule
 from vsp_gym_trl.losses import Objective, cross_entropy, led_positions, log_probabilities, masked_mean
 
 _MULTIPLE = 16
-"""Rows are as long as a multiple of this, which kernels like."""
+"""Rows and replies are as long as a multiple of this, so that many batches have the same shape."""
+
+_TOKENS = 10.0
+"""Losses are sums over a reply's tokens, divided by this: the tokens of a short reply."""
 
 _PLACES = 64
 """Caches are as long as a multiple of this, so that tasks share them."""
@@ -53,14 +56,16 @@ class Part(NamedTuple):
     views: tuple[View, ...]
     """One of these, at random in every step and task; one that comes twice is twice as likely."""
     boards: int
-    """Boards of every task."""
+    """Boards of every task, all of one size, which is drawn by the shares."""
     turns: bool = False
-    """Whether a step has boards of one task only, drawn by the tasks' shares."""
+    """Whether a step has boards of one task only, drawn by the shares."""
+    growing: bool = False
+    """Whether larger boards have their turn only after a while; see `Trainer.run`."""
 
 
 @dataclass
 class TaskData:
-    """All that is known of a task on the device."""
+    """All that is known of the boards of a task and size on the device."""
 
     book: PromptBook
     boards: TaskBoards
@@ -69,7 +74,20 @@ class TaskData:
     looks: int = 1
     """Of these looks, how many training pictures have."""
     share: float = 1.0
-    """How often the task has its turn, compared to others."""
+    """How often these boards have their turn, compared to others."""
+
+
+@dataclass(frozen=True)
+class Replies:
+    """Replies to some boards of a task and size."""
+
+    name: str
+    rows: Tensor
+    """Which boards."""
+    read: Prompted
+    """What the network read."""
+    replies: Ragged
+    """As `Sampler.run` gives them."""
 
 
 @dataclass
@@ -83,11 +101,14 @@ class Curve:
 
 
 class Trainer:
-    """Computes losses for a network on boards of several tasks.
+    """Computes losses for a network on boards of several tasks and sizes.
+
+    A loss is a sum over the tokens of a reply, as in the definition of the method, and a mean over replies: a
+    statement that has been learned then does not thin out what is learned of the plan behind it.
 
     Args:
         network: what is trained.
-        data: the tasks.
+        data: the boards, by names.
         end: the token that ends a reply.
         seed: of the choice of boards and of the student's samples.
     """
@@ -105,11 +126,17 @@ class Trainer:
         self._recorder = Recorder(network.device, [network.weights.gradient])
         self._constants: dict[tuple[int, ...], Tensor] = {}
         self._lengths: dict[tuple[str, View], int] = {}
+        self.tasks: dict[str, list[str]] = {}
+        """Names of what there is of each task."""
+        for name, one in data.items():
+            self.tasks.setdefault(one.book.task.name, []).append(name)
         self.reseed(seed)
 
     def reseed(self, seed: int) -> None:
         """Start the choice of boards and the samples anew."""
         self._random = torch.Generator().manual_seed(seed)
+        self._replied: list[Replies] = []
+        self._grown = 1.0
         torch.manual_seed(seed)
 
     def draw(self, boards: TaskBoards, count: int) -> Tensor:
@@ -124,7 +151,8 @@ class Trainer:
         """The prompts of some boards, and where their pictures begin, if they have any."""
         if view.sees:
             prompt = task.book.picture[view.mode]
-            return self._constant(prompt.head, len(rows)), prompt.picture_at
+            ids = prompt.with_picture(boards.tiles.shape[1])
+            return self._constant(ids, len(rows)), len(prompt.head)
         prompt = task.book.text[view.role, view.mode, view.shown]
         parts = [self._constant(prompt.head, len(rows)), boards.descriptions.pick(rows)]
         if view.shown:
@@ -149,7 +177,7 @@ class Trainer:
     def layout(
         self, task: TaskData, view: View, prompts: Ragged, replies: Ragged, tokens: int
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Prompts and replies as one shape for all batches of a task and view.
+        """Prompts and replies as one shape for all batches of a view of these boards.
 
         Args:
             task, view: what they belong to.
@@ -158,9 +186,11 @@ class Trainer:
 
         Returns:
             Tokens `int64[boards, length]`, the places whose hidden states tell the replies' tokens
-            `int64[boards, tokens]`, and these tokens, -100 after a reply's end.
+            `int64[boards, tokens]`, and these tokens, -100 after a reply's end. Both have lengths that are
+            rounded up.
         """
         device = self.network.device
+        tokens = -(-tokens // _MULTIPLE) * _MULTIPLE
         length = -(-(self._longest_prompt(task, view) + tokens) // _MULTIPLE) * _MULTIPLE
         rows = _tokens(concatenate([prompts, replies], length).ids.long())
         token = torch.arange(tokens)
@@ -173,8 +203,8 @@ class Trainer:
     def _longest_prompt(self, task: TaskData, view: View) -> int:
         """Tokens of the longest prompt, so that all batches have one shape."""
         if view.sees:
-            return len(task.book.picture[view.mode].head)
-        key = (task.book.task.name, view)
+            return len(task.book.picture[view.mode].with_picture(task.boards.tiles.shape[1]))
+        key = (f"{task.book.task.name} {task.boards.size}", view)
         if key not in self._lengths:
             boards, prompt = task.boards, task.book.text[view.role, view.mode, view.shown]
             told = boards.descriptions.lengths + (boards.references.lengths if view.shown else 0)
@@ -185,15 +215,16 @@ class Trainer:
         self, views: Views, rows: Tensor, places: Tensor, patches: Tensor | None = None, at: int | None = None
     ) -> Tensor:
         """The logits that the hidden states at some places give, `[boards, tokens, vocabulary]`."""
-        hidden = self.network.hidden(views, rows, patches, at)
-        return self.network.logits(
-            views, hidden.gather(1, places[..., None].expand(-1, -1, hidden.shape[-1]))
-        )
+        return self.network.logits(views, self.network.hidden(views, rows, places, patches, at))
 
     # ---- losses -------------------------------------------------------------------------------------------
 
     def supervise(self, task: TaskData, view: View, count: int, boards: TaskBoards | None = None) -> Tensor:
-        """Add the gradients of the cross-entropy of replies that a perfect student gives; returns it."""
+        """Add the gradients of the cross-entropy of replies that a perfect student gives.
+
+        Returns:
+            The mean over tokens.
+        """
         boards = boards or task.boards
         rows = self.draw(boards, count)
         plan = self._draw_plans(boards, view, count)
@@ -204,22 +235,18 @@ class Trainer:
         seen = [self.pictures(task, boards, rows, task.looks)] if view.sees else []
 
         def work(ids: Tensor, places: Tensor, labels: Tensor, patches: Tensor | None = None) -> list[Tensor]:
-            loss = cross_entropy(self.logits(self.network.weights.views, ids, places, patches, at), labels)
+            logits = self.logits(self.network.weights.views, ids, places, patches, at)
+            loss = cross_entropy(logits, labels, len(ids) * _TOKENS)
             loss.backward()  # type: ignore[no-untyped-call]
-            return [loss.detach()]
+            return [loss.detach() * (len(ids) * _TOKENS / (labels >= 0).sum())]
 
         (loss,) = self._recorder.run(("supervise", at), work, *batch, *seen)
         return loss
 
     def _draw_plans(self, boards: TaskBoards, view: View, count: int) -> Tensor:
-        """Which replies to learn: shortest plans; of those shown a plan, this or one that strays from it."""
-        if view.mode == "state":
-            return torch.zeros(count, dtype=torch.int64)
-        shortest = boards.shortest_plans
-        if not view.shown:
-            return torch.randint(shortest, (count,), generator=self._random)
-        plan = torch.randint(1 + boards.strayed, (count,), generator=self._random)
-        return plan + (shortest - 1) * (plan > 0)
+        """Which replies to learn: the shortest plan, and for who is shown it also plans that stray from it."""
+        plans = boards.replies[view.mode].lengths.shape[1] if view.shown else 1
+        return torch.randint(plans, (count,), generator=self._random)
 
     def sampler(self, groups: int, boards: int, places: int) -> Sampler:
         """A sampler for that many boards of that many tasks, made when first needed."""
@@ -233,46 +260,50 @@ class Trainer:
     def reply(
         self,
         view: View,
-        rows: Mapping[str, Tensor],
+        asked: Sequence[tuple[str, Tensor]],
         boards: Mapping[str, TaskBoards],
         *,
         temperature: float = 1.0,
         training: bool = True,
-    ) -> dict[str, tuple[Prompted, Ragged]]:
-        """The network's replies to some boards of every task, as many of each.
+    ) -> list[Replies]:
+        """The network's replies to some boards.
 
         Args:
             view: how boards are shown and what is asked.
-            rows: which boards.
+            asked: names and which of their boards, as many of each.
             boards: where they are.
             temperature: 0 for the likeliest token every time.
             training: whether pictures have all the looks of training, or the first one only; and whether
                 replies that begin with the board's statement are cut where they misstate it.
 
         Returns:
-            By task what the network read, and its replies as `Sampler.run` gives them.
+            For each name the replies.
         """
-        groups, limits = {}, []
-        for name, chosen in rows.items():
+        groups, limits = [], []
+        for name, rows in asked:
             task, some = self.data[name], boards[name]
-            prompts, picture_at = self.prompts(task, some, view, chosen)
+            prompts, picture_at = self.prompts(task, some, view, rows)
             looks = task.looks if training else 1
-            patches = self.pictures(task, some, chosen, looks) if view.sees else None
+            patches = self.pictures(task, some, rows, looks) if view.sees else None
             drafts = None
             limit = self.longest(task, view)
             if training and view.mode == "full":
-                drafts = some.statements(chosen)
+                drafts = some.statements(rows)
                 limit = task.boards.longest_plan + _SPARE
-            groups[name] = Prompted(prompts, drafts, patches, picture_at)
+            groups.append(Prompted(prompts, drafts, patches, picture_at))
             limits.append(limit)
-        longest = [self.longest(self.data[name], view) for name in rows]
-        count = len(next(iter(rows.values())))
-        places = max(group.prompts.ids.shape[1] for group in groups.values()) + max(longest)
-        found = self.sampler(len(rows), count, places).run(list(groups.values()), max(limits), temperature)
-        return {
-            name: (group, Ragged(reply.ids[:, :most], reply.lengths.clamp(max=most)))
-            for (name, group), reply, most in zip(groups.items(), found, longest)
-        }
+        longest = [self.longest(self.data[name], view) for name, _ in asked]
+        places = max(group.prompts.ids.shape[1] for group in groups) + max(longest)
+        sampler = self.sampler(len(asked), len(asked[0][1]), max(places, self._places(view)))
+        found = sampler.run(groups, max(limits), temperature, recorded=training)
+        return [
+            Replies(name, rows, group, Ragged(reply.ids[:, :most], reply.lengths.clamp(max=most)))
+            for (name, rows), group, reply, most in zip(asked, groups, found, longest)
+        ]
+
+    def _places(self, view: View) -> int:
+        """Tokens of the longest prompt and reply to any board, so that one sampler serves all."""
+        return max(self._longest_prompt(task, view) + self.longest(task, view) for task in self.data.values())
 
     def longest(self, task: TaskData, view: View) -> int:
         """Tokens that a reply may have: the longest right one and a few more."""
@@ -288,63 +319,74 @@ class Trainer:
         shown: bool = False,
         led: bool = False,
         boards: Mapping[str, TaskBoards] | None = None,
+        batches: int = 1,
+        names: Sequence[str] = (),
     ) -> dict[str, Tensor]:
         """Add the gradients of the objective on replies that the student samples from pictures.
 
         Args:
             mode: what the student is asked.
-            count: boards of every task.
+            count: boards, all of one task and size, which are drawn by the shares.
             objective: how far the student is from its teacher.
             teacher: the teacher's weights.
             shown: whether the teacher sees a reference plan.
             led: whether replies count only at `led_positions`.
             boards: where boards are drawn from; all training boards if None.
+            batches: for how many calls the student replies at once. A later call then finds replies of a
+                student that has since learned from others.
+            names: as many as batches, whose boards are drawn instead.
 
         Returns:
-            Means over tasks: the divergence, the share of dead positions, tokens.
+            Means over tokens: the divergence, the share of dead positions; and the tokens of a reply.
         """
         boards = boards or {name: task.boards for name, task in self.data.items()}
-        rows = {name: self.draw(some, count) for name, some in boards.items()}
-        totals: dict[str, Tensor] = {}
-        view = View("student", mode)
-        for name, (read, replies) in self.reply(view, rows, boards).items():
-            task, at = self.data[name], read.picture_at
-            teaching = View("teacher", mode, shown)
-            told, _ = self.prompts(task, boards[name], teaching, rows[name])
-            longest = self.longest(task, view)
-            own = self.layout(task, view, read.prompts, replies, longest)
-            others = self.layout(task, teaching, told, replies, longest)[:2]
+        if not self._replied:
+            names = names or [self._turn(list(self.data), growing=True) for _ in range(batches)]
+            asked = [(name, self.draw(boards[name], count)) for name in names]
+            self._replied = self.reply(View("student", mode), asked, boards)
+        some = self._replied.pop()
+        teaching = View("teacher", mode, shown)
+        numbers = self._distill(some, boards[some.name], teaching, objective, teacher, led=led)
+        return dict(zip(("divergence", "dead", "tokens"), numbers))
 
-            def work(
-                ids: Tensor,
-                places: Tensor,
-                labels: Tensor,
-                patches: Tensor,
-                told: Tensor,
-                told_places: Tensor,
-                at: int | None = at,
-            ) -> list[Tensor]:
-                with torch.no_grad():
-                    teacher_logits = self.logits(teacher, told, told_places)
-                logits = self.logits(self.network.weights.views, ids, places, patches, at)
-                found = objective.per_token(logits, teacher_logits, labels.clamp(min=0))
-                counted = labels >= 0
-                if led:
-                    counted &= led_positions(log_probabilities(teacher_logits), labels.clamp(min=0))
-                masked_mean(found.loss, counted).backward()  # type: ignore[no-untyped-call]
-                return [
-                    masked_mean(found.divergence, counted),
-                    masked_mean(found.dead.float(), counted),
-                    counted.sum().float(),
-                ]
+    def _distill(
+        self,
+        some: Replies,
+        boards: TaskBoards,
+        teaching: View,
+        objective: Objective,
+        teacher: Views,
+        *,
+        led: bool,
+    ) -> list[Tensor]:
+        """Add the gradients of some replies."""
+        task, at = self.data[some.name], some.read.picture_at
+        view = View("student", teaching.mode)
+        told, _ = self.prompts(task, boards, teaching, some.rows)
+        longest = self.longest(task, view)
+        own = self.layout(task, view, some.read.prompts, some.replies, longest)
+        others = self.layout(task, teaching, told, some.replies, longest)[:2]
 
-            assert read.patches is not None  # noqa: S101  for the type checker: students see
-            numbers = self._recorder.run(
-                ("distill", objective, led, id(teacher), at), work, *own, read.patches, *others
-            )
-            for key, value in zip(("divergence", "dead", "tokens"), numbers):
-                totals[key] = totals.get(key, 0) + value / len(rows)
-        return totals
+        def work(
+            ids: Tensor, places: Tensor, labels: Tensor, patches: Tensor, told: Tensor, told_places: Tensor
+        ) -> list[Tensor]:
+            with torch.no_grad():
+                teacher_logits = self.logits(teacher, told, told_places)
+            logits = self.logits(self.network.weights.views, ids, places, patches, at)
+            found = objective.per_token(logits, teacher_logits, labels.clamp(min=0))
+            counted = labels >= 0
+            if led:
+                counted &= led_positions(log_probabilities(teacher_logits), labels.clamp(min=0))
+            masked_mean(found.loss, counted, len(ids) * _TOKENS).backward()  # type: ignore[no-untyped-call]
+            return [
+                masked_mean(found.divergence, counted),
+                masked_mean(found.dead.float(), counted),
+                counted.sum() / len(ids),
+            ]
+
+        assert some.read.patches is not None  # noqa: S101  for the type checker: students see
+        key = ("distill", objective, led, id(teacher), at)
+        return self._recorder.run(key, work, *own, some.read.patches, *others)
 
     # ---- the loop -----------------------------------------------------------------------------------------
 
@@ -354,20 +396,35 @@ class Trainer:
         """Add the gradients of supervised parts; returns the losses, means over what was drawn."""
         losses: dict[str, list[Tensor]] = {}
         for part in parts:
-            names = list(self.data)
-            if part.turns:
-                names = [names[self._pick([task.share for task in self.data.values()])]]
-            for name in names:
+            sets = [list(self.data)] if part.turns else self.tasks.values()
+            for name in [self._turn(names, growing=part.growing) for names in sets]:
                 view = part.views[self._pick([1.0] * len(part.views))]
                 loss = self.supervise(self.data[name], view, part.boards, (boards or {}).get(name))
                 losses.setdefault(f"{'picture' if view.sees else 'words'} {view.mode}", []).append(loss)
         return {key: torch.stack(values).mean() for key, values in losses.items()}
 
+    def _turn(self, names: Sequence[str], *, growing: bool) -> str:
+        """Whose boards have their turn."""
+        found = [name for name in names if not growing or self._since(name) <= self._grown]
+        return found[self._pick([self.data[name].share for name in found])]
+
+    def _since(self, name: str) -> float:
+        """When boards come in as larger ones are added: 0 for a task's smallest boards, 1 for its largest."""
+        data = self.data[name]
+        smaller = sorted(self.data[other].boards.size for other in self.tasks[data.book.task.name])
+        return smaller.index(data.boards.size) / max(1, len(smaller) - 1)
+
     def _pick(self, shares: Sequence[float]) -> int:
         return int(torch.multinomial(torch.tensor(shares), 1, generator=self._random))
 
+    def rounds(self, batches: int) -> list[list[str]]:
+        """All names, in lists of so many."""
+        names = list(self.data)
+        padded = [*names, *names[: -len(names) % batches]]
+        return [padded[start : start + batches] for start in range(0, len(padded), batches)]
+
     def warm_up(self, parts: Sequence[Part]) -> None:
-        """Go once through all that the parts may ask for, so that everything is compiled; changes nothing."""
+        """Go once through all that the parts may ask for, so that everything is recorded; changes nothing."""
         for part in parts:
             for view in dict.fromkeys(part.views):
                 for task in self.data.values():
@@ -382,6 +439,7 @@ class Trainer:
         steps: int | None = None,
         rate: float,
         muon: bool = True,
+        growth: float = 0.0,
         every: int = 20,
         watch: Callable[[Curve], None] | None = None,
         watches: Sequence[float] = (),
@@ -396,6 +454,8 @@ class Trainer:
             steps: at most this many.
             rate: highest learning rate.
             muon: see `Optimizer`.
+            growth: the share of the run in which larger boards are added to a task's smallest, where a part
+                asks for it and in distillation: what is learned on small boards soon holds on larger ones.
             every: steps between two points of the curve.
             watch: called at the given shares of the run.
             watches: shares of 0 to 1, ascending.
@@ -418,6 +478,7 @@ class Trainer:
                 began += self._now() - paused
             if progress >= 1:
                 break
+            self._grown = progress / growth if growth else 1.0
             numbers = step()
             optimizer.step(schedule(progress))
             curve.steps += 1
@@ -425,6 +486,7 @@ class Trainer:
                 now = self._now() - began
                 point = {key: float(value) for key, value in numbers.items()}
                 curve.points.append({"seconds": now, "steps": curve.steps, **point})
+        self._grown = 1.0
         curve.seconds = self._now() - began
         return curve
 

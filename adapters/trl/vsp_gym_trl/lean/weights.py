@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from vsp_gym.errors import VSPGymError
 from vsp_gym_trl.lean.graphs import Recorder
 
 Views = Mapping[str, Tensor]
@@ -55,13 +57,22 @@ class Weights:
         model: where names, shapes and values come from; it is not kept.
         device: where the buffers are.
         dtype: type of computation; gradients have it as well.
+        joined: names of matrices that are also seen as one, whose rows are all their rows. They must have one
+            shape and follow each other in the model, among all matrices of that shape.
     """
 
-    def __init__(self, model: nn.Module, device: torch.device | str, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        device: torch.device | str,
+        dtype: torch.dtype,
+        joined: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    ) -> None:
         named = sorted(
             model.named_parameters(), key=lambda item: (not _is_matrix(*item), tuple(item[1].shape))
         )
         self._shapes = {name: weight.shape for name, weight in named}
+        self._joined = joined
         self.flat = torch.cat([weight.detach().float().reshape(-1) for _, weight in named]).to(device)
         """What is trained, `float32[weights]`."""
         self.used = self.flat.to(dtype, copy=True)
@@ -75,20 +86,30 @@ class Weights:
         return self.flat.numel()
 
     def _views(self, buffer: Tensor, *, trainable: bool = False) -> dict[str, Tensor]:
-        views, start = {}, 0
+        spans, start = {}, 0
         for name, shape in self._shapes.items():
+            spans[name] = (start, shape)
+            start += math.prod(shape)
+        for name, parts in self._joined.items():
+            start, shape = spans[parts[0]]
             size = math.prod(shape)
-            view = buffer[start : start + size].view(shape)
+            if [spans[part] for part in parts] != [(start + i * size, shape) for i in range(len(parts))]:
+                raise VSPGymError(f"{', '.join(parts)} do not follow each other, or differ in their shapes")
+            spans[name] = (start, torch.Size((len(parts) * shape[0], *shape[1:])))
+        views = {}
+        for name, (start, shape) in spans.items():
+            span = slice(start, start + math.prod(shape))
+            view = buffer[span].view(shape)
             if trainable:
                 view = view.detach().requires_grad_()
-                view.grad = self.gradient[start : start + size].view(shape)
+                view.grad = self.gradient[span].view(shape)
             views[name] = view
-            start += size
         return views
 
     def frozen(self) -> dict[str, Tensor]:
-        """A copy of the weights as they are, for a teacher."""
-        return self._views(self.used.clone())
+        """A copy of the weights as they are, for a teacher; never trained, and read without gradients."""
+        views = self._views(self.used.clone())  # below: as those are that code is compiled for
+        return {name: view.requires_grad_() for name, view in views.items()}
 
     def load(self, flat: Tensor) -> None:
         """Take the values of a buffer like `flat`."""

@@ -8,7 +8,6 @@ plans; with and without replay of what was learned before. The core's scorer and
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
 Counts = Mapping[str, Mapping[int, int]]
 
 _REPEATS = 3
+_BATCHES = 3
+"""Batches of an arm's step besides those that are replayed."""
+
 _REPLIES = 50
 """Boards of each task and size that are replied to at once when a model is judged."""
 
@@ -64,7 +66,7 @@ class Preset:
     arms: tuple[str, ...] = ("main",)
     """Groups of arms that are run."""
     shares: Mapping[str, float] = field(
-        default_factory=lambda: {"frozen_lake": 0.42, "maze": 0.42, "mini_behaviour": 0.16}
+        default_factory=lambda: {"frozen_lake": 0.4, "maze": 0.4, "mini_behaviour": 0.2}
     )
     """How often each task has its turn where a step has boards of one task; sizes have it by their counts."""
     seeds: int = 3
@@ -75,19 +77,19 @@ class Preset:
     """Boards of one task and size, two such batches in a step of the base stage: read, and once in six
     seen."""
     rollouts: int = 128
-    """Boards in a step of an arm, all of one task and size."""
+    """Boards of one task and size, three such batches in a step of an arm; besides them, one of `base_boards`
+    is replayed: read, and once in three seen."""
     batches: int = 6
-    """Steps for which a student replies at once."""
-    replay_every: int = 2
-    """Steps between two batches, as large as those of the base stage, that are replayed: read, and once in
-    three seen."""
+    """Batches that a student replies to at once."""
     steps: int | None = None
     """Limits every stage, for tests."""
     rate: float = 3e-3
-    distill_rate: float = 1.5e-3
+    distill_rate: float = 2e-3
     muon: bool = True
     growth: float = 0.35
-    """The share of a stage in which larger boards are added to each task's smallest."""
+    """The share of the base stage in which larger boards are added to each task's smallest."""
+    arm_growth: float = 0.2
+    """The same for arms."""
     watches: int = 5
     """Points of the learning curves."""
 
@@ -123,10 +125,10 @@ PRESETS: Mapping[str, Preset] = {
         "base",
         _FULL,
         held_out=150,
-        base_seconds=195,
-        direct_seconds=35,
-        full_seconds=50,
-        extra_seconds=15,
+        base_seconds=190,
+        direct_seconds=40,
+        full_seconds=70,
+        extra_seconds=20,
     ),
 }
 
@@ -223,36 +225,38 @@ class Run:
     # ---- data ---------------------------------------------------------------------------------------------
 
     def make_data(self, kept: Path | None = None) -> None:
-        """Boards of all tasks, made in all processes or read from a file of an earlier run."""
+        """Boards of all tasks, made in all processes; those to learn from may come from an earlier run."""
         import torch
-        from vsp_gym_trl.lean.boards import make_boards, make_prompts
+        from vsp_gym_trl.lean.boards import STRAYED, TaskBoards, make_boards, make_prompts
         from vsp_gym_trl.lean.training import TaskData
 
         began = time.perf_counter()
         how: dict[str, Any] = {"seed": self.seed}
         if self.pool:
             how["map_jobs"] = self.pool.map
-        made: dict[str, Any] = {}
+        known: dict[str, dict[str, Any]] = {}
         if kept and kept.exists():
-            made = torch.load(kept, weights_only=False)
+            known = torch.load(kept, weights_only=True)
         for task, counts in self.preset.counts.items():
             book = make_prompts(task, self.tokenizer)
             how["side"] = max(counts)
             for size, count in counts.items():
                 name = f"{task} {size}"
-                if name not in made:
-                    asked = (book, self.tokenizer, size)
-                    made[name] = (
-                        make_boards(*asked, count, "train", **how),
-                        make_boards(*asked, self.preset.held_out, "test", distinct=True, strayed=0, **how),
-                    )
-                boards, self.held_out[name] = (some.to(self.device) for some in made[name])
+                asked = (book, self.tokenizer, size)
+                if name in known:
+                    boards = TaskBoards.from_tensors(book.task, size, STRAYED, known[name])
+                else:
+                    boards = make_boards(*asked, count, "train", **how)
+                    known[name] = boards.tensors()
+                boards = boards.to(self.device)
+                held_out = make_boards(*asked, self.preset.held_out, "test", distinct=True, strayed=0, **how)
+                self.held_out[name] = held_out.to(self.device)
                 patches = self._patches(task, "classic", [boards, self.held_out[name]])
                 share = self.preset.shares[task] * count / sum(counts.values())
                 self.data[name] = TaskData(book, boards, patches, share=share)
                 self.log(name, f"{len(boards):,} boards, {len(self.held_out[name])} held out")
         if kept and not kept.exists():
-            torch.save(made, kept)
+            torch.save(known, kept)
         self.stages["data"] = {
             "seconds": time.perf_counter() - began,
             "boards": sum(map(len, self._boards())),
@@ -342,7 +346,7 @@ class Run:
         )
 
     def measure_speed(self) -> None:
-        """How long the parts of a step take on the model that arms start from; it stays as it is."""
+        """How long the parts of a step take with the present model."""
         from vsp_gym_trl.losses import Objective
 
         trainer, preset, objective = self.trainer, self.preset, Objective("reverse-kl")
@@ -412,11 +416,12 @@ class Run:
                 names=names,
             )
 
-        replays = itertools.cycle([arm.replay, *[False] * (preset.replay_every - 1)])
-
         def step() -> dict[str, Any]:
-            numbers = distill() if objective else trainer.learn([self._oracle_part(arm)], boards)
-            if next(replays):
+            if objective:
+                numbers = [distill() for _ in range(_BATCHES)][-1]
+            else:
+                numbers = trainer.learn([self._oracle_part(arm)] * _BATCHES, boards)
+            if arm.replay:
                 trainer.learn(self.replay_parts)
             return numbers
 
@@ -440,7 +445,7 @@ class Run:
             steps=preset.steps,
             rate=preset.distill_rate,
             muon=preset.muon,
-            growth=preset.growth,
+            growth=preset.arm_growth,
             every=10,
             watch=watch,
             watches=[i / preset.watches for i in range(preset.watches + 1)],
@@ -534,7 +539,6 @@ class Run:
         self.prepare()
         self.base(base)
         self.log("the model that arms start from is trained")
-        self.measure_speed()
         trained, outcome = self.start, None
         for arm in make_arms(self.preset):
             self.run_arm(arm)
@@ -544,6 +548,7 @@ class Run:
         if outcome is not None:
             self.network.weights.load(trained)
             self.score_larger(outcome)
+        self.measure_speed()
         self.collect()
         return self.save(out, time.perf_counter() - began)
 

@@ -253,6 +253,25 @@ def test_boards_do_not_depend_on_who_makes_them(books: dict[str, PromptBook], to
     assert torch.equal(one.replies["full"].ids, other.replies["full"].ids)
 
 
+def test_boards_that_were_kept_are_the_same(
+    books: dict[str, PromptBook], tokenizer: Any, tmp_path: Path
+) -> None:
+    boards = lean_boards.make_boards(books["maze"], tokenizer, 3, 5, "train")
+    torch.save(boards.tensors(), tmp_path / "boards.pt")
+    kept = torch.load(tmp_path / "boards.pt", weights_only=True)
+    again = TaskBoards.from_tensors(boards.task, 3, boards.strayed, kept)
+    assert all(torch.equal(x, boards.tensors()[name]) for name, x in again.tensors().items())
+    assert (again.task, again.size, len(again)) == (boards.task, 3, 5)
+
+
+def test_random_plans_are_shortest_and_differ() -> None:
+    task, rng = TASKS["frozen_lake"], np.random.default_rng(0)
+    solution = next(lean_boards.boards_of_split(task, 5, "train", rng))
+    plans = {lean_boards.random_plan(solution, rng) for _ in range(30)}
+    assert all(len(plan) == solution.distance() for plan in plans)
+    assert len(plans) == min(len(plans), solution.count())
+
+
 def test_plans_turn_only_where_they_must() -> None:
     task, rng = TASKS["frozen_lake"], np.random.default_rng(0)
     found = lean_boards.boards_of_split(task, 6, "train", rng)
@@ -326,8 +345,9 @@ def test_actions_that_stray_are_given_and_not_learned(books: dict[str, PromptBoo
         for mode in ("direct", "full"):
             replies = boards.replies[mode]
             given = replies.ids < 0
-            assert not given[:, 0].any()
-            assert given[:, 1:].any()
+            shortest = boards.shortest_plans
+            assert not given[:, :shortest].any()
+            assert given[:, shortest:].any()
             for row, plan in given.any(2).nonzero().tolist():
                 ids = replies.ids[row, plan, : replies.lengths[row, plan]]
                 words = tokenizer.decode(ids[ids < 0].bitwise_not().tolist())

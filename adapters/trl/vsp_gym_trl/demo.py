@@ -42,6 +42,9 @@ from vsp_gym_trl.tiny import build_model, build_processor, build_tokenizer
 READERS = (LeanView("text-student", "full"), LeanView("teacher", "full"))
 """Who plans from words: the one that is measured, and the teacher."""
 
+GROWTH = 0.3
+"""The share of SFT in which larger boards are added to the smallest."""
+
 START, GAP, CLOSED = "at random", "after SFT", "after OPCD"
 """The times at which the model is measured."""
 
@@ -178,12 +181,12 @@ class Demo:
     def learn(self) -> None:
         """Planning from words and stating pictures, together."""
         preset = self.preset
-        parts = (Part(READERS, preset.rows), Part((PERCEPTION,), preset.rows))
+        parts = [Part(views, preset.rows, growing=True) for views in (READERS, (PERCEPTION,))]
 
         def step() -> dict[str, Tensor]:
             return self.trainer.learn([parts[int(self._random.random() < preset.pictures)]])
 
-        self._run(step, preset.sft_steps, preset.sft_rate, "SFT")
+        self._run(step, preset.sft_steps, preset.sft_rate, "SFT", growth=GROWTH)
 
     def distill(self) -> None:
         """Planning from pictures, from what the model itself knows of words."""
@@ -198,7 +201,14 @@ class Demo:
 
         self._run(step, preset.opcd_steps, preset.opcd_rate, "OPCD")
 
-    def _run(self, step: Callable[[], dict[str, Tensor]], steps: int, rate: float, stage: str) -> None:
+    def _run(
+        self,
+        step: Callable[[], dict[str, Tensor]],
+        steps: int,
+        rate: float,
+        stage: str,
+        growth: float = 0.0,
+    ) -> None:
         watched = [share / 4 for share in range(1, 4)]
         first = self._steps
 
@@ -207,7 +217,13 @@ class Demo:
             self.say(f"{stage}: step {curve.steps} of {steps}, {self._now()}")
 
         curve = self.trainer.run(
-            step, steps=steps, rate=rate, every=max(1, steps // 50), watch=watch, watches=watched
+            step,
+            steps=steps,
+            rate=rate,
+            growth=growth,
+            every=max(1, steps // 50),
+            watch=watch,
+            watches=watched,
         )
         for point in curve.points:
             for name, value in point.items():

@@ -43,11 +43,16 @@ AnyPlanningTask = PlanningTask[Any, Any]
 Mode = Literal["state", "direct", "full"]
 """What a reply has: the statement alone, the plan alone, or the statement and then the plan."""
 
+_MODES: tuple[Mode, ...] = ("state", "direct", "full")
+
 PlanMode = Literal["direct", "full"]
 """The forms of replies that have a plan."""
 
+PLANS = 2
+"""Shortest plans that are kept of each training board: one that goes straight on, and random ones."""
+
 STRAYED = 1
-"""Plans of each training board that stray from its shortest one and find back."""
+"""Plans of each training board that stray from the first of these and find back."""
 
 STRAY = 0.2
 """How likely each action of such a plan strays."""
@@ -134,21 +139,29 @@ class TaskBoards:
     """`int16[boards, side * side]`: codes of the cells' tiles plus one, `NO_TILE` beside the board."""
     descriptions: Ragged
     references: Ragged
-    """`[boards]`: what tells a teacher the shortest plan."""
+    """`[boards]`: what tells a teacher the first of the plans."""
     replies: Mapping[Mode, Ragged]
-    """`[boards, plans]`: replies with the token that ends them. The plans are a shortest one and those that
-    stray from it."""
+    """`[boards, plans]`: replies with the token that ends them. The plans are shortest ones and, last,
+    those that stray from the first."""
     stated: Tensor
     """`int64[boards]`: with how many tokens a reply in full states the board before it plans, on the CPU."""
+    strayed: int
+    """How many of the plans stray."""
     layouts: tuple[Layout, ...]
     """For boards that replies are judged on; empty for others."""
 
     def __len__(self) -> int:
         return len(self.tiles)
 
+    @property
+    def shortest_plans(self) -> int:
+        """How many plans do not stray."""
+        return self.replies["direct"].lengths.shape[1] - self.strayed
+
     def longest(self, mode: Mode, *, strayed: bool = False) -> int:
         """Tokens of the longest reply, with or without those whose plans stray."""
-        return int(self.replies[mode].lengths[:, : None if strayed else 1].max())
+        plans = None if strayed or mode == "state" else self.shortest_plans
+        return int(self.replies[mode].lengths[:, :plans].max())
 
     def statements(self, rows: Tensor) -> Ragged:
         """What replies in full begin with, for some boards; all in one width."""
@@ -158,7 +171,8 @@ class TaskBoards:
     @property
     def longest_plan(self) -> int:
         """Tokens that the longest reply in full has after its statement."""
-        return int((self.replies["full"].lengths[:, 0] - self.stated).max())
+        lengths = self.replies["full"].lengths[:, : self.shortest_plans]
+        return int((lengths - self.stated[:, None]).max())
 
     def to(self, device: torch.device | str) -> TaskBoards:
         """These boards, with the arrays on a device."""
@@ -171,8 +185,36 @@ class TaskBoards:
             replies=moved,
         )
 
+    def tensors(self) -> dict[str, Tensor]:
+        """All that is in the arrays, to be kept in a file; layouts are not."""
+        ragged: dict[str, Ragged] = {"descriptions": self.descriptions, "references": self.references}
+        ragged.update({mode: self.replies[mode] for mode in _MODES})
+        found = {f"{name}.{part}": x for name, rows in ragged.items() for part, x in rows._asdict().items()}
+        return {"tiles": self.tiles, "stated": self.stated, **found}
+
+    @classmethod
+    def from_tensors(
+        cls, task: AnyPlanningTask, size: int, strayed: int, tensors: Mapping[str, Tensor]
+    ) -> TaskBoards:
+        """The boards that `tensors` was called for."""
+
+        def ragged(name: str) -> Ragged:
+            return Ragged(tensors[f"{name}.ids"], tensors[f"{name}.lengths"])
+
+        return cls(
+            task=task,
+            size=size,
+            tiles=tensors["tiles"],
+            descriptions=ragged("descriptions"),
+            references=ragged("references"),
+            replies={mode: ragged(mode) for mode in _MODES},
+            stated=tensors["stated"],
+            strayed=strayed,
+            layouts=(),
+        )
+
     def take(self, rows: Tensor) -> TaskBoards:
-        """Some of the boards, each with its shortest plan alone."""
+        """Some of the boards, each with its first plan alone."""
         some = rows.to(self.tiles.device)
 
         def first(ragged: Ragged) -> Ragged:
@@ -185,6 +227,7 @@ class TaskBoards:
             references=Ragged(self.references.ids[some], self.references.lengths[rows]),
             replies={mode: first(ragged) for mode, ragged in self.replies.items()},
             stated=self.stated[rows],
+            strayed=0,
             layouts=tuple(self.layouts[row] for row in rows.tolist()) if self.layouts else (),
         )
 
@@ -234,8 +277,7 @@ def make_prompts(task: str | AnyPlanningTask, tokenizer: Any) -> PromptBook:
         _template(task, texts["teacher", "direct", shown][0], boards[0], shown=shown)
         for shown in (False, True)
     )
-    modes: tuple[Mode, ...] = ("state", "direct", "full")
-    picture = {mode: _picture_prompt(task, boards[0], tokenizer, mode) for mode in modes}
+    picture = {mode: _picture_prompt(task, boards[0], tokenizer, mode) for mode in _MODES}
     return PromptBook(task, picture, text, (templates[0], templates[1]))
 
 
@@ -328,6 +370,7 @@ class _Job(NamedTuple):
     starts: int
     natural: bool
     """Whether boards are as they come, and not chosen by what is in the way."""
+    plans: int
     strayed: int
     templates: tuple[tuple[str, ...], tuple[str, ...]]
     prompts: tuple[Prompt, Prompt]
@@ -386,10 +429,21 @@ def is_plain(solution: Solution[Any, Any]) -> bool:
 def straight_plan(solution: Solution[Any, Any]) -> Plan:
     """A shortest plan that turns only where going straight on would be a detour.
 
-    Of all shortest plans it has few stretches to name, and there is one for every board: what a model learns
-    of it is not blurred by a choice that could as well be another.
+    Of all shortest plans it has few stretches to name, and a model can be certain of it.
     """
     return tuple(_straight_on(solution, solution.start))
+
+
+def random_plan(solution: Solution[Any, Any], rng: np.random.Generator) -> Plan:
+    """A shortest plan, each of its actions uniform among those that begin one.
+
+    Who has learned only plans that go straight on rejects others that are as short.
+    """
+    plan, state = [], solution.start
+    while options := solution.optimal_actions(state):
+        plan.append(options[int(rng.random() * len(options))])
+        state = solution.task.transition(solution.layout, state, plan[-1]).state
+    return tuple(plan)
 
 
 def _straight_on(solution: Solution[Any, Any], state: Any, last: Action | None = None) -> Iterator[Action]:
@@ -472,7 +526,7 @@ def _make(job: _Job) -> _Made:
     chosen = (one for one in source if job.natural or not is_plain(one) or rng.random() < PLAIN)
     solutions = list(itertools.islice(chosen, job.boards))
     layouts = [solution.layout for solution in solutions]
-    plans = [_plans(solution, rng, job.strayed) for solution in solutions]
+    plans = [_plans(solution, rng, job.plans, job.strayed) for solution in solutions]
     described = [describe(task, layout).rstrip("\n") for layout in layouts]
     (before, after), (ahead, between, behind) = job.templates
     plain = encode([f"{before}{text}{after}" for text in described])
@@ -510,13 +564,13 @@ _FORMS: tuple[PlanMode, PlanMode] = ("direct", "full")
 
 
 def _plans(
-    solution: Solution[Any, Any], rng: np.random.Generator, strayed: int
+    solution: Solution[Any, Any], rng: np.random.Generator, plans: int, strayed: int
 ) -> list[tuple[Plan, tuple[bool, ...]]]:
-    """The shortest plan, then some that stray from it; for each action whether it strays."""
-    plan = straight_plan(solution)
+    """Shortest plans, then some that stray from the first of them; for each action whether it strays."""
+    found = [straight_plan(solution), *(random_plan(solution, rng) for _ in range(plans - 1))]
     return [
-        (plan, (False,) * len(plan)),
-        *(strayed_plan(solution, rng, plan) for _ in range(strayed)),
+        *((plan, (False,) * len(plan)) for plan in found),
+        *(strayed_plan(solution, rng, found[0]) for _ in range(strayed)),
     ]
 
 
@@ -545,6 +599,7 @@ def make_boards(
     seed: int = 0,
     distinct: bool = False,
     side: int | None = None,
+    plans: int = PLANS,
     strayed: int = STRAYED,
     map_jobs: Callable[..., Iterable[_Made]] = map,
 ) -> TaskBoards:
@@ -561,7 +616,8 @@ def make_boards(
             Else boards with something in the way come more often (`is_plain`).
         side: cells on each side of the canvas, in whose top left corner a board is; as many as the board has
             if None. What a model learns to see on a canvas, it sees on boards of all sizes.
-        strayed: how many plans that stray each board gets besides its shortest one.
+        plans: how many shortest plans each board gets.
+        strayed: how many plans that stray it gets besides.
         map_jobs: maps a function over jobs; that of an executor uses its processes.
     """
     task = book.task
@@ -577,6 +633,7 @@ def make_boards(
             number=start,
             starts=1 if distinct else STARTS,
             natural=distinct,
+            plans=plans,
             strayed=strayed,
             templates=book.templates,
             prompts=prompts,
@@ -586,7 +643,7 @@ def make_boards(
         for start in range(0, count, _JOB)
     ]
     made = list(map_jobs(_make, jobs))
-    boards = _joined(task, size, side or size, made, strayed, keep_layouts=distinct)
+    boards = _joined(task, size, side or size, made, plans, strayed, keep_layouts=distinct)
     if not distinct:
         return boards
     keys = [board_key(task.name, task.generator.form.encode(layout)) for layout in boards.layouts]
@@ -599,6 +656,7 @@ def _joined(
     size: int,
     side: int,
     made: Sequence[_Made],
+    plans: int,
     strayed: int,
     *,
     keep_layouts: bool,
@@ -612,7 +670,7 @@ def _joined(
         longest = max(ids.shape[1] for ids, _ in packed)
         ids = np.concatenate([np.pad(ids, ((0, 0), (0, longest - ids.shape[1]))) for ids, _ in packed])
         lengths = torch.from_numpy(np.concatenate([lengths for _, lengths in packed]))
-        each = {"descriptions": (), "references": (), "state": (1,)}.get(name, (1 + strayed,))
+        each = {"descriptions": (), "references": (), "state": (1,)}.get(name, (plans + strayed,))
         ragged[name] = Ragged(
             torch.from_numpy(ids.reshape(count, *each, longest)), lengths.reshape(count, *each)
         )
@@ -622,8 +680,9 @@ def _joined(
         tiles=torch.from_numpy(tiles).flatten(1),
         descriptions=ragged["descriptions"],
         references=ragged["references"],
-        replies={mode: ragged[mode] for mode in ("state", "direct", "full")},
+        replies={mode: ragged[mode] for mode in _MODES},
         stated=torch.tensor([count for part in made for count in part.stated]),
+        strayed=strayed,
         layouts=tuple(layout for part in made for layout in part.layouts) if keep_layouts else (),
     )
 

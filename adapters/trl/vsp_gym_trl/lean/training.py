@@ -244,9 +244,14 @@ class Trainer:
         return loss
 
     def _draw_plans(self, boards: TaskBoards, view: View, count: int) -> Tensor:
-        """Which replies to learn: the shortest plan, and for who is shown it also plans that stray from it."""
-        plans = boards.replies[view.mode].lengths.shape[1] if view.shown else 1
-        return torch.randint(plans, (count,), generator=self._random)
+        """Which replies to learn: shortest plans; of those shown a plan, this or one that strays from it."""
+        if view.mode == "state":
+            return torch.zeros(count, dtype=torch.int64)
+        shortest = boards.shortest_plans
+        if not view.shown:
+            return torch.randint(shortest, (count,), generator=self._random)
+        plan = torch.randint(1 + boards.strayed, (count,), generator=self._random)
+        return plan + (shortest - 1) * (plan > 0)
 
     def sampler(self, groups: int, boards: int, places: int) -> Sampler:
         """A sampler for that many boards of that many tasks, made when first needed."""

@@ -87,10 +87,10 @@ PRESETS: Mapping[str, DemoPreset] = MappingProxyType(
             test_boards=100,
             sft_steps=9500,
             rows=24,
-            pictures=0.25,
+            pictures=0.2,
             sft_rate=2e-3,
             objective=Objective("forward-kl"),
-            opcd_steps=1000,
+            opcd_steps=900,
             rollouts=32,
             replayed=24,
             opcd_rate=8e-4,
@@ -157,7 +157,9 @@ class Demo:
         book = make_prompts(self.task, self.tokenizer)
         data: dict[str, TaskData] = {}
         for size, share in preset.sizes.items():
-            train = make_boards(book, self.tokenizer, size, preset.train_boards, "train", seed=seed)
+            train = make_boards(
+                book, self.tokenizer, size, preset.train_boards, "train", seed=seed, plans=1, strayed=0
+            )
             test = make_boards(
                 *(book, self.tokenizer, size, preset.test_boards, "test"), seed=seed, distinct=True, strayed=0
             )

@@ -350,6 +350,7 @@ class Run:
         from vsp_gym_trl.losses import Objective
 
         trainer, preset, objective = self.trainer, self.preset, Objective("reverse-kl")
+        trainer.reseed(self.seed)
         boards = {name: task.boards for name, task in self.data.items()}
         largest = list({task.book.task.name: name for name, task in self.data.items()}.values())
         names = [largest[number % len(largest)] for number in range(preset.batches)]

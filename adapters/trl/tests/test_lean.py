@@ -32,7 +32,7 @@ from vsp_gym_trl.lean.graphs import Recorder
 from vsp_gym_trl.lean.network import Network
 from vsp_gym_trl.lean.sampling import Prompted
 from vsp_gym_trl.lean.training import PERCEPTION, Part, Replies, TaskData, Trainer, View, concatenate
-from vsp_gym_trl.lean.weights import Optimizer, orthogonalize, schedule
+from vsp_gym_trl.lean.weights import Optimizer, Weights, orthogonalize, schedule
 from vsp_gym_trl.losses import Objective
 from vsp_gym_trl.tiny import build_model, build_processor, build_tokenizer
 
@@ -175,6 +175,15 @@ def test_trained_weights_load_by_from_pretrained(model: Any, tokenizer: Any, tmp
     with torch.no_grad():
         expected = network.logits(views, network.hidden(views, ids, everywhere(ids)))
         torch.testing.assert_close(loaded(input_ids=ids).logits, expected, atol=2e-5, rtol=1e-4)
+
+
+def test_matrices_that_are_multiplied_as_one_must_follow_each_other(model: Any) -> None:
+    names = [f"model.language_model.layers.0.self_attn.{part}_proj.weight" for part in "qkvo"]
+    weights = Weights(model, "cpu", torch.float32, {"all": names})
+    rows = torch.cat([weights.views[name] for name in names])
+    assert torch.equal(weights.views["all"], rows)
+    with pytest.raises(VSPGymError, match="do not follow each other"):
+        Weights(model, "cpu", torch.float32, {"some": names[::2]})
 
 
 def test_other_architectures_are_refused(tokenizer: Any) -> None:
@@ -511,6 +520,33 @@ def test_a_student_learns_from_itself_reading_words(trainer: Trainer) -> None:
     numbers = trainer.distill("direct", 4, Objective(), teacher)
     assert float(numbers["divergence"]) > 0
     assert trainer.network.weights.gradient.norm() > 0
+
+
+def test_a_student_replies_at_once_to_the_boards_of_some_calls(trainer: Trainer) -> None:
+    teacher = trainer.network.weights.frozen()
+    assert trainer.rounds(2) == [["frozen_lake", "maze"], ["mini_behaviour", "frozen_lake"]]
+    trainer.distill("direct", 2, Objective(), teacher, batches=2, names=["maze", "frozen_lake"])
+    (left,) = trainer._replied
+    assert (left.name, left.view.mode, len(left.rows)) == ("maze", "direct", 2)
+    trainer.distill("full", 3, Objective(), teacher)
+    assert not trainer._replied  # replies of another form are not taken for its own
+    trainer.distill("direct", 2, Objective(), teacher, batches=2)
+    trainer.reseed(0)
+    assert not trainer._replied
+
+
+def test_losses_are_sums_over_replies(trainer: Trainer) -> None:
+    task, gradient = trainer.data["maze"], trainer.network.weights.gradient
+    norms = []
+    for tokens in (10.0, 20.0):
+        gradient.zero_()
+        trainer.reseed(1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("vsp_gym_trl.lean.training._TOKENS", tokens)
+            mean = float(trainer.supervise(task, PERCEPTION, 3))
+        norms.append((mean, float(gradient.norm())))
+    assert norms[0][0] == pytest.approx(norms[1][0])  # what is told is the mean over tokens
+    assert norms[0][1] == pytest.approx(2 * norms[1][1], rel=1e-4)
 
 
 def test_replies_count_up_to_what_the_teacher_rejects(trainer: Trainer) -> None:

@@ -59,6 +59,17 @@ def test_what_the_suite_says_is_read_in_whole_tokens(task: Any, tokenizer: Any) 
             assert not spelled, f"{spelled} in {text}"
 
 
+def test_a_cell_of_a_maze_and_a_row_of_its_walls_are_one_token(tokenizer: Any) -> None:
+    task = TASKS["maze"]
+    for solution in boards(task):
+        n = solution.layout.rows
+        told = state_statement(task, solution.layout)
+        cells = [token for token in map(tokenizer.decode, tokenizer(told)["input_ids"]) if token[0] == "("]
+        assert len(cells) == n * n + 2  # and where the agent and the goal are
+        ids = tokenizer(f"{'+---' * n}+\n|{' ' * (4 * n - 1)}|\n")["input_ids"]
+        assert len(ids) == 2
+
+
 @pytest.mark.parametrize(
     "text", ["", "naïve 🎉 text", "<answer>LRD</answer>", "(3, 3)(10, 10)\n\n", "\x00 none", "<|im_end|>x"]
 )

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from vsp_gym.core import MOVES, Action
+from vsp_gym.core import DELTAS, MOVES, Action
 from vsp_gym.envs import TASKS
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.planning import Solution
@@ -208,8 +208,8 @@ def _open_cells(size: int) -> Iterator[str]:
     """The cells of a board, each with every set of ways that can be open from it."""
     last = size - 1
     for row, col in product(range(size), repeat=2):
-        inside = {"L": col > 0, "D": row < last, "R": col < last, "U": row > 0}
-        ways = [letter for letter in _LETTERS if inside[letter]]
+        beyond = [(row + down, col + right) for down, right in DELTAS]
+        ways = [letter for letter, cell in zip(_LETTERS, beyond) if 0 <= min(cell) and max(cell) <= last]
         ends = ("; ",) if col < last else ("\n", "") if row == last else ("\n",)
         for count in range(1, len(ways) + 1):
             for letters in combinations(ways, count):

@@ -82,6 +82,7 @@ class Replies:
     """Replies to some boards of a task and size."""
 
     name: str
+    view: View
     rows: Tensor
     """Which boards."""
     read: Prompted
@@ -302,7 +303,7 @@ class Trainer:
         sampler = self.sampler(len(asked), len(asked[0][1]), max(places, self._places(view)))
         found = sampler.run(groups, max(limits), temperature, recorded=training)
         return [
-            Replies(name, rows, group, Ragged(reply.ids[:, :most], reply.lengths.clamp(max=most)))
+            Replies(name, view, rows, group, Ragged(reply.ids[:, :most], reply.lengths.clamp(max=most)))
             for (name, rows), group, reply, most in zip(asked, groups, found, longest)
         ]
 
@@ -345,10 +346,11 @@ class Trainer:
             Means over tokens: the divergence, the share of dead positions; and the tokens of a reply.
         """
         boards = boards or {name: task.boards for name, task in self.data.items()}
-        if not self._replied:
+        view = View("student", mode)
+        if not self._replied or self._replied[-1].view != view:
             names = names or [self._turn(list(self.data), growing=True) for _ in range(batches)]
             asked = [(name, self.draw(boards[name], count)) for name in names]
-            self._replied = self.reply(View("student", mode), asked, boards)
+            self._replied = self.reply(view, asked, boards)
         some = self._replied.pop()
         teaching = View("teacher", mode, shown)
         numbers = self._distill(some, boards[some.name], teaching, objective, teacher, led=led)
@@ -366,7 +368,7 @@ class Trainer:
     ) -> list[Tensor]:
         """Add the gradients of some replies."""
         task, at = self.data[some.name], some.read.picture_at
-        view = View("student", teaching.mode)
+        view = some.view
         told, _ = self.prompts(task, boards, teaching, some.rows)
         longest = self.longest(task, view)
         own = self.layout(task, view, some.read.prompts, some.replies, longest)

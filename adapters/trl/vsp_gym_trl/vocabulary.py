@@ -209,7 +209,7 @@ def _open_cells(size: int) -> Iterator[str]:
     last = size - 1
     for row, col in product(range(size), repeat=2):
         beyond = [(row + down, col + right) for down, right in DELTAS]
-        ways = [letter for letter, cell in zip(_LETTERS, beyond) if 0 <= min(cell) and max(cell) <= last]
+        ways = [letter for letter, cell in zip(_LETTERS, beyond) if min(cell) >= 0 and max(cell) <= last]
         ends = ("; ",) if col < last else ("\n", "") if row == last else ("\n",)
         for count in range(1, len(ways) + 1):
             for letters in combinations(ways, count):

@@ -24,6 +24,7 @@ from vsp_gym import TASKS
 
 if TYPE_CHECKING:
     from vsp_gym_trl.lean.boards import Mode, TaskBoards
+    from vsp_gym_trl.lean.evaluation import Pending
     from vsp_gym_trl.lean.training import Curve, Part, TaskData, View
 
 Counts = Mapping[str, Mapping[int, int]]
@@ -32,7 +33,7 @@ _REPEATS = 3
 _BATCHES = 3
 """Batches of an arm's step besides those that are replayed."""
 
-_REPLIES = 50
+_REPLIES = 150
 """Boards of each task and size that are replied to at once when a model is judged."""
 
 HELD_OUT_THEMES = ("default", "high-contrast", "inverted")
@@ -58,17 +59,20 @@ class Preset:
     base_seconds: float
     """Learning to see and to plan from words."""
     direct_seconds: float
-    """Every arm whose replies are the plan alone."""
+    """The arm that matters whose replies are the plan alone."""
     full_seconds: float
-    """Every arm whose replies state the board and then plan."""
+    """The one whose replies state the board and then plan."""
+    other_seconds: float
+    """Every arm that is compared with them."""
     extra_seconds: float
     """Every arm of the further questions."""
     arms: tuple[str, ...] = ("main",)
     """Groups of arms that are run."""
     shares: Mapping[str, float] = field(
-        default_factory=lambda: {"frozen_lake": 0.4, "maze": 0.4, "mini_behaviour": 0.2}
+        default_factory=lambda: {"frozen_lake": 0.38, "maze": 0.48, "mini_behaviour": 0.14}
     )
-    """How often each task has its turn where a step has boards of one task; sizes have it by their counts."""
+    """How often each task has its turn in the base stage; sizes have it by their counts. In arms, tasks have
+    it equally often, and sizes by their cells."""
     seeds: int = 3
     """Runs of the two arms that matter."""
     few: int = 1800
@@ -79,14 +83,16 @@ class Preset:
     rollouts: int = 128
     """Boards of one task and size, three such batches in a step of an arm; besides them, one of `base_boards`
     is replayed: read, and once in three seen."""
-    batches: int = 6
+    batches: int = 12
     """Batches that a student replies to at once."""
     steps: int | None = None
     """Limits every stage, for tests."""
     rate: float = 3e-3
-    distill_rate: float = 2e-3
+    distill_rate: float = 4e-3
+    hidden: float = 2.0
+    """The weight of the distance of hidden states in arms that have it."""
     muon: bool = True
-    growth: float = 0.35
+    growth: float = 0.3
     """The share of the base stage in which larger boards are added to each task's smallest."""
     arm_growth: float = 0.2
     """The same for arms."""
@@ -110,6 +116,7 @@ PRESETS: Mapping[str, Preset] = {
         base_seconds=1e9,
         direct_seconds=1e9,
         full_seconds=1e9,
+        other_seconds=1e9,
         extra_seconds=1e9,
         arms=("main", "comparison", "questions"),
         seeds=2,
@@ -125,9 +132,10 @@ PRESETS: Mapping[str, Preset] = {
         "base",
         _FULL,
         held_out=150,
-        base_seconds=190,
-        direct_seconds=40,
-        full_seconds=70,
+        base_seconds=255,
+        direct_seconds=70,
+        full_seconds=50,
+        other_seconds=35,
         extra_seconds=20,
     ),
 }
@@ -141,6 +149,8 @@ class Arm:
     mode: Mode
     objective: str = ""
     """A divergence of `vsp_gym_trl.losses`, or empty for fine-tuning on the oracle's plans."""
+    hidden: bool = False
+    """Whether hidden states are led to the teacher's as well."""
     replay: bool = True
     shown: bool = False
     """Whether the teacher sees the reference plan."""
@@ -156,16 +166,18 @@ class Arm:
 def make_arms(preset: Preset) -> list[Arm]:
     """The preset's arms, those that matter first."""
     matter = [
-        Arm("distilled, state then plan", "full", "reverse-kl"),
-        Arm("distilled", "direct", "reverse-kl"),
+        Arm("distilled with hidden states", "full", "reverse-kl", hidden=True),
+        Arm("distilled with hidden states", "direct", "reverse-kl", hidden=True),
     ]
     others = [
+        Arm("distilled", "direct", "reverse-kl"),
         Arm("MGSD's sampled objective", "direct", "sampled"),
-        Arm("fine-tuned on oracle plans", "direct"),
     ]
+    oracle = Arm("fine-tuned on oracle plans", "direct")
     comparison = [
+        oracle,
         *(replace(arm, seed=seed) for seed in range(1, preset.seeds) for arm in matter),
-        *(replace(arm, replay=False) for arm in (*matter, *others)),
+        *(replace(arm, replay=False) for arm in (*matter, *others, oracle)),
     ]
     questions = [
         Arm("few boards: fine-tuned on oracle plans", "direct", few=True),
@@ -174,8 +186,8 @@ def make_arms(preset: Preset) -> list[Arm]:
         Arm("teacher with the reference plan", "direct", "reverse-kl", shown=True),
         Arm("seeing, plain pictures", "state"),
         Arm("seeing, perturbed pictures", "state", perturbed=True),
-        Arm("fine-tuned on oracle plans, state then plan", "full"),
-        Arm("MGSD's sampled objective, state then plan", "full", "sampled"),
+        Arm("fine-tuned on oracle plans", "full"),
+        Arm("MGSD's sampled objective", "full", "sampled"),
     ]
     groups = {"main": [*matter, *others], "comparison": comparison, "questions": questions}
     return [replace(arm, group=group) for group in preset.arms for arm in groups[group]]
@@ -227,7 +239,7 @@ class Run:
     def make_data(self, kept: Path | None = None) -> None:
         """Boards of all tasks, made in all processes; those to learn from may come from an earlier run."""
         import torch
-        from vsp_gym_trl.lean.boards import STRAYED, TaskBoards, make_boards, make_prompts
+        from vsp_gym_trl.lean.boards import STRAYED, WALKS, TaskBoards, make_boards, make_prompts
         from vsp_gym_trl.lean.training import TaskData
 
         began = time.perf_counter()
@@ -244,12 +256,16 @@ class Run:
                 name = f"{task} {size}"
                 asked = (book, self.tokenizer, size)
                 if name in known:
-                    boards = TaskBoards.from_tensors(book.task, size, STRAYED, known[name])
+                    boards = TaskBoards.from_tensors(
+                        book.task, size, known[name], walks=WALKS, strayed=STRAYED
+                    )
                 else:
                     boards = make_boards(*asked, count, "train", **how)
                     known[name] = boards.tensors()
                 boards = boards.to(self.device)
-                held_out = make_boards(*asked, self.preset.held_out, "test", distinct=True, strayed=0, **how)
+                held_out = make_boards(
+                    *asked, self.preset.held_out, "test", distinct=True, walks=0, strayed=0, **how
+                )
                 self.held_out[name] = held_out.to(self.device)
                 patches = self._patches(task, "classic", [boards, self.held_out[name]])
                 share = self.preset.shares[task] * count / sum(counts.values())
@@ -303,7 +319,7 @@ class Run:
         base = Part((*both, *[PERCEPTION] * (len(both) // 5)), preset.base_boards, turns=True, growing=True)
         self.base_parts: list[Part] = [base] * 2
         replay = (*both, *[PERCEPTION] * (len(both) // 2))
-        self.replay_parts: list[Part] = [Part(replay, preset.base_boards, turns=True)]
+        self.replay_parts: list[Part] = [Part(replay, preset.base_boards, turns=True, even=True)]
 
     def learn(self, name: str, parts: Sequence[Part]) -> None:
         """The supervised stage, on all boards."""
@@ -364,7 +380,7 @@ class Run:
             for _ in names:
                 trainer.distill(
                     *(mode, preset.rollouts, objective, self.teacher),
-                    led=True,
+                    hidden=preset.hidden,
                     batches=preset.batches,
                     names=names,
                 )
@@ -379,10 +395,12 @@ class Run:
         self.network.weights.gradient.zero_()
         self.log("seconds:", {name: round(value, 4) for name, value in self.stages["speed"].items()})
 
-    def score(self, into: dict[str, Any], *views: View) -> None:
+    def score(self, into: dict[str, Any], *views: View) -> list[Pending]:
         """Have the model's replies judged; `collect` puts the result `into["scores"]`."""
-        for view in views:
-            self._waiting.append((into.setdefault("scores", {}), _label(view), self.evaluator.start(view)))
+        started = [self.evaluator.start(view) for view in views]
+        for view, pending in zip(views, started):
+            self._waiting.append((into.setdefault("scores", {}), _label(view), pending))
+        return started
 
     def collect(self) -> None:
         """Wait for the judges."""
@@ -405,13 +423,15 @@ class Run:
         boards = self._few_boards() if arm.few else None
         objective = Objective(arm.objective, guard=arm.objective != "sampled") if arm.objective else None
         for task in self.data.values():
+            sizes = self.preset.counts[task.book.task.name]
+            task.share = task.boards.size**2 / sum(size**2 for size in sizes)
             task.looks = len(task.patches) if arm.perturbed else 1
 
         def distill(names: Sequence[str] = ()) -> dict[str, Any]:
             return trainer.distill(
                 *(arm.mode, preset.rollouts, objective, self.teacher),
                 shown=arm.shown,
-                led=arm.objective != "sampled",
+                hidden=preset.hidden * arm.hidden,
                 boards=boards,
                 batches=preset.batches,
                 names=names,
@@ -449,15 +469,16 @@ class Run:
             growth=preset.arm_growth,
             every=10,
             watch=watch,
-            watches=[i / preset.watches for i in range(preset.watches + 1)],
+            watches=[i / preset.watches for i in range(preset.watches)],
         )
         outcome.curve = asdict(curve)
         into = {"scores": outcome.scores}
         if arm.mode == "state":
-            self.score(into, self.seeing)
+            final, *_ = self.score(into, self.seeing)
             self._score_themes(outcome.scores)
         else:
-            self.score(into, self.planning[arm.mode], self.seeing, self.reading[arm.mode])
+            final, *_ = self.score(into, self.planning[arm.mode], self.seeing, self.reading[arm.mode])
+        watched.append((curve.seconds, final))
         measure = "state" if arm.mode == "state" else "optimal"
         outcome.watched = [
             {"seconds": seconds, measure: pending.result()[measure]["macro"]} for seconds, pending in watched
@@ -468,6 +489,8 @@ class Run:
     def _seconds(self, arm: Arm) -> float:
         if arm.group == "questions":
             return self.preset.extra_seconds
+        if not arm.hidden:
+            return self.preset.other_seconds
         return self.preset.full_seconds if arm.mode == "full" else self.preset.direct_seconds
 
     def _view(self, arm: Arm) -> View:
@@ -476,7 +499,7 @@ class Run:
     def _oracle_part(self, arm: Arm) -> Part:
         from vsp_gym_trl.lean.training import Part
 
-        return Part((self._view(arm),), self.preset.rollouts, turns=True, growing=True)
+        return Part((self._view(arm),), self.preset.rollouts, turns=True, growing=True, one_plan=True)
 
     def _few_boards(self) -> dict[str, TaskBoards]:
         """A few boards with one plan each, the same number of every task, evenly over sizes."""
@@ -516,7 +539,7 @@ class Run:
             size = max(counts) + 1
             book = make_prompts(task, self.tokenizer)
             asked = (book, self.tokenizer, size, self.preset.held_out, "test")
-            boards = make_boards(*asked, distinct=True, strayed=0, **how).to(self.device)
+            boards = make_boards(*asked, distinct=True, walks=0, strayed=0, **how).to(self.device)
             data[f"{task} {size}"] = TaskData(book, boards, self._patches(task, "classic", [boards]))
         trainer = Trainer(self.network, data, self.tokenizer.eos_token_id)
         held_out = {name: task.boards for name, task in data.items()}
@@ -543,7 +566,7 @@ class Run:
         trained, outcome = self.start, None
         for arm in make_arms(self.preset):
             self.run_arm(arm)
-            if arm.name == "distilled, state then plan" and arm.group == "main":
+            if arm.mode == "full" and arm.group == "main":
                 trained, outcome = self.network.weights.flat.clone(), self.outcomes[-1]
             self.save(out, time.perf_counter() - began)
         if outcome is not None:
@@ -586,7 +609,8 @@ def _label(view: View) -> str:
 
 def _title(arm: Arm) -> str:
     seed = f", seed {arm.seed}" if arm.seed else ""
-    return f"{arm.name}{' + replay' if arm.replay else ''}{seed}"
+    form = ", state then plan" if arm.mode == "full" else ""
+    return f"{arm.name}{form}{' + replay' if arm.replay else ''}{seed}"
 
 
 def _device(device: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ from vsp_gym import (
     score_reply,
     shortest_plan,
 )
+from vsp_gym.core import DELTAS, MOVES, Cell
 from vsp_gym.envs.maze import Maze
 from vsp_gym.perception import asks, parse_statement, questions, state_statement
 from vsp_gym.prompts import (
@@ -39,7 +41,7 @@ from vsp_gym.prompts import (
     example_solution,
     message_texts,
     prompt_version,
-    summarize,
+    trace_route,
     write_reply,
 )
 from vsp_gym.render import THEMES, legend, render_png, render_rgb
@@ -190,10 +192,31 @@ def test_questions_say_how_to_answer() -> None:
                 assert "<answer>none</answer>" in words
 
 
-def test_summarize() -> None:
-    plan = TASKS["mini_behaviour"].actions
-    assert summarize(plan) == "left 1, down 1, right 1, up 1, PICK, DROP"
-    assert summarize((plan[2], plan[2], plan[1], plan[2])) == "right 2, down 1, right 1"
+def test_routes_name_the_cells_that_moves_lead_to() -> None:
+    layout = FrozenLakeLayout.from_rows(["SFF", "FHF", "FFG"])
+    assert trace_route("frozen_lake", layout, plan=[2, 2, 1, 1]) == ["(0, 1)", "(0, 2)", "(1, 2)", "(2, 2)"]
+    assert trace_route("frozen_lake", layout, plan=[0, 2, 1, 0]) == [
+        "(0, 0)",
+        "(0, 1)",
+        "(1, 1)",
+    ]  # a hole ends it
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_routes_of_replies_lead_where_plans_do(task: str) -> None:
+    solution = example_solution(task)
+    layout, plan = solution.layout, solution.plan() or ()
+    (line,) = re.findall(r"^Route: (.*)\.$", write_reply(task, layout, plan=plan), re.MULTILINE)
+    told = re.findall(r"\(\d+, \d+\)|[A-Z]+", line)
+    cell, moves = TASKS[task].picture.agent(layout, solution.start), []
+    for action, step in zip(plan, told, strict=True):
+        if action in MOVES:
+            row, col = map(int, re.findall(r"\d+", step))
+            moves.append(DELTAS.index((row - cell.row, col - cell.col)))
+            cell = Cell(row, col)
+        else:
+            assert step == action.name
+    assert moves == [action for action in plan if action in MOVES]
 
 
 # ---- forms ----------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from vsp_gym.core import MOVES, Action, Layout, Plan, check_plan
+from vsp_gym.core import MOVES, Layout, Plan, check_plan
 from vsp_gym.envs import get_task
 from vsp_gym.envs._text import COORDINATES
 from vsp_gym.envs.base import AnswerKind, PlanningTask
@@ -108,7 +108,7 @@ def build_messages(
         theme: look of the picture, which the legend is about, also when `image` is given.
         reference_plan: a plan from `state` that succeeds, for the teacher's eyes.
         question: what to ask in the role `perception`; None asks for the whole statement.
-        reply: `"full"` asks for statement, sentence and answer, `"direct"` for the answer alone, `"action"`
+        reply: `"full"` asks for statement, route and answer, `"direct"` for the answer alone, `"action"`
             for one action, which `next_turn` follows.
         form: `"openai"` has pictures as data URLs; `"hf"` is for `apply_chat_template` of transformers and
             has them as `PIL.Image.Image` under `image`; `"hf-template"` is the same with a bare
@@ -255,18 +255,37 @@ def write_reply(
     answer = f"<answer>{format_plan(actions, task)}</answer>"
     if reply in ("direct", "action"):
         return answer
-    return f"{state_statement(task, layout, state)}\nPlan: {summarize(actions)}.\n{answer}"
+    route = ", ".join(trace_route(task, layout, state, plan=actions))
+    return f"{state_statement(task, layout, state)}\nRoute: {route}.\n{answer}"
 
 
-def summarize(plan: Plan) -> str:
-    """A plan in one phrase, equal moves together: `"right 2, down 1, PICK"`."""
-    runs: list[tuple[Action, int]] = []
-    for action in plan:
-        if runs and runs[-1][0] == action:
-            runs[-1] = (action, runs[-1][1] + 1)
-        else:
-            runs.append((action, 1))
-    return ", ".join(f"{a.name.lower()} {n}" if a in MOVES else ", ".join([a.name] * n) for a, n in runs)
+def trace_route(
+    task: str | AnyPlanningTask, layout: Layout, state: Any = None, *, plan: Iterable[object]
+) -> list[str]:
+    """What a plan does, action by action: the cell that a move leads to, or the name of another action.
+
+    A step of a route needs no more than the cell before it and what is around, where a list of moves asks
+    for the agent's place to be worked out from all moves so far. Illegal moves lead nowhere, so they name
+    the cell where the agent stays; what follows the end of the attempt is left out.
+
+    >>> from vsp_gym import FrozenLakeLayout
+    >>> trace_route("frozen_lake", FrozenLakeLayout.from_rows(["SF", "HG"]), plan=[2, 1])
+    ['(0, 1)', '(1, 1)']
+
+    Raises:
+        UnknownNameError: for an unknown task.
+        VSPGymError: if the layout or the plan does not belong to the task.
+    """
+    task = get_task(task)
+    state = task.check_board(layout, state)
+    steps = []
+    for action in check_plan(task, plan):
+        state, _, terminated, _ = task.transition(layout, state, action)
+        row, col = task.picture.agent(layout, state)
+        steps.append(f"({row}, {col})" if action in MOVES else action.name)
+        if terminated:
+            break
+    return steps
 
 
 def check_reference(task: AnyPlanningTask, layout: Layout, state: Hashable, plan: Iterable[object]) -> Plan:
@@ -324,7 +343,7 @@ def _texts(
 ) -> tuple[str, str]:
     """The system's and the user's text; `_PICTURE` stands where the picture comes."""
     _check_name("form of reply", reply, get_args(ReplyForm))
-    statement = _template(task, "statement.txt")
+    told = {"statement": _template(task, "statement.txt"), "route": _route_text(task)}
     available = {
         **fields,
         "title": task.title,
@@ -332,7 +351,7 @@ def _texts(
         "actions": _actions_text(task),
         "legend": _legend_text(task, theme),
         "coordinates": COORDINATES,
-        "reply": _fill(task, f"reply-{reply}.txt", optional=("statement",), statement=statement),
+        "reply": _fill(task, f"reply-{reply}.txt", optional=tuple(told), **told),
         "example": write_reply(task, example.layout, plan=example.plan() or (), reply=reply),
     }
     name = f"{role}.txt"
@@ -348,6 +367,12 @@ def _texts(
         raise VSPGymError(f"{_place(task, name)} must have {_PICTURE} {wanted}")
     _check_fields(_place(task, name), system + user, _FIELDS[role], ("picture",))
     return _substitute(system, available), _substitute(user, available)
+
+
+def _route_text(task: AnyPlanningTask) -> str:
+    """What a route lists, see `trace_route`."""
+    others = " and ".join(action.name for action in task.actions if action not in MOVES)
+    return f"the cells that the agent comes to, in order{others and f', with {others} in between'}"
 
 
 def _fill(task: AnyPlanningTask, name: str, *, optional: Sequence[str] = (), **fields: str) -> str:

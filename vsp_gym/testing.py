@@ -51,7 +51,7 @@ from vsp_gym.prompts import (
     example_solution,
     message_texts,
     missing_templates,
-    summarize,
+    trace_route,
     write_reply,
 )
 from vsp_gym.render import THEMES, render_rgb
@@ -628,7 +628,7 @@ def _check_statements(board: _Board) -> Iterator[str]:
     for state in board.some_states:
         text, plan = view.state(layout, state), board.solution.plan(state) or task.actions
         for how, frame in _SETTINGS.items():
-            found = parse_statement(task, frame(text, _spoken(task, plan)))
+            found = parse_statement(task, frame(text, _spoken(task, layout, state, plan)))
             if (found.layout, found.state) != (layout, state):
                 yield f"the statement of {state} {how} is read as {found}"
     lines = view.state(layout, board.states[-1]).split("\n")
@@ -640,9 +640,10 @@ def _check_statements(board: _Board) -> Iterator[str]:
             yield f"{text!r:.120}, from which a line is missing, is read as {found}"
 
 
-def _spoken(task: AnyPlanningTask, plan: Plan) -> str:
+def _spoken(task: AnyPlanningTask, layout: Layout, state: Any, plan: Plan) -> str:
     """A plan as replies give it after a statement."""
-    return f"Plan: {summarize(plan)}.\n<answer>{format_plan(plan, task)}</answer>"
+    route = ", ".join(trace_route(task, layout, state, plan=plan))
+    return f"Route: {route}.\n<answer>{format_plan(plan, task)}</answer>"
 
 
 _SETTINGS: dict[str, Callable[[str, str], str]] = {
@@ -829,7 +830,10 @@ def statements(task: str | AnyPlanningTask) -> SearchStrategy[tuple[str, tuple[A
     stated = st.tuples(states(task), plans(task, 9).filter(bool), st.sampled_from(list(_SETTINGS.values())))
     return st.one_of(
         stated.map(
-            lambda drawn: (drawn[2](task.statement.state(*drawn[0]), _spoken(task, drawn[1])), drawn[0])
+            lambda drawn: (
+                drawn[2](task.statement.state(*drawn[0]), _spoken(task, *drawn[0], drawn[1])),
+                drawn[0],
+            )
         ),
         st.tuples(st.sampled_from(["", "Size: 4 x 4", *_hostile(task)]), st.none()),
     )

@@ -270,7 +270,9 @@ def test_prompts(key_door: KeyDoor) -> None:
         in words
     )
     reply = write_reply(key_door, ROOM, plan=PLAN)
-    assert reply.endswith("\nPlan: down 1, PICK, right 3, up 1.\n<answer>D,PICK,R,R,R,U</answer>")
+    assert reply.endswith(
+        "\nRoute: (1, 0), PICK, (1, 1), (1, 2), (1, 3), (0, 3).\n<answer>D,PICK,R,R,R,U</answer>"
+    )
     assert prompt_version(key_door) != prompt_version("maze")
 
 

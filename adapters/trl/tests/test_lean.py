@@ -58,7 +58,9 @@ def books(tokenizer: Any) -> dict[str, PromptBook]:
 @pytest.fixture(scope="module")
 def held_out(books: dict[str, PromptBook], tokenizer: Any) -> dict[str, TaskBoards]:
     return {
-        name: lean_boards.make_boards(books[name], tokenizer, size, 6, "test", distinct=True, strayed=0)
+        name: lean_boards.make_boards(
+            books[name], tokenizer, size, 6, "test", distinct=True, walks=0, strayed=0
+        )
         for name, size in SIZES.items()
     }
 
@@ -268,7 +270,7 @@ def test_boards_that_were_kept_are_the_same(
     boards = lean_boards.make_boards(books["maze"], tokenizer, 3, 5, "train")
     torch.save(boards.tensors(), tmp_path / "boards.pt")
     kept = torch.load(tmp_path / "boards.pt", weights_only=True)
-    again = TaskBoards.from_tensors(boards.task, 3, boards.strayed, kept)
+    again = TaskBoards.from_tensors(boards.task, 3, kept, walks=boards.walks, strayed=boards.strayed)
     assert all(torch.equal(x, boards.tensors()[name]) for name, x in again.tensors().items())
     assert (again.task, again.size, len(again)) == (boards.task, 3, 5)
 
@@ -356,22 +358,79 @@ def test_actions_that_stray_are_given_and_not_learned(books: dict[str, PromptBoo
             given = replies.ids < 0
             shortest = boards.shortest_plans
             assert not given[:, :shortest].any()
-            assert given[:, shortest:].any()
+            given[:, shortest : shortest + boards.walks] = False
+            assert given.any()
             for row, plan in given.any(2).nonzero().tolist():
                 ids = replies.ids[row, plan, : replies.lengths[row, plan]]
                 words = tokenizer.decode(ids[ids < 0].bitwise_not().tolist())
                 assert "answer" not in words
-                assert "Plan" not in words
+                assert "Route" not in words
 
 
-def test_a_run_that_a_stray_cuts_short_is_not_learned() -> None:
+def test_steps_that_stray_are_given_where_they_are_first_named() -> None:
     left, right, up = (Action[name] for name in ("LEFT", "RIGHT", "UP"))
     plan, strays = (up, left, right, left), (False, False, True, False)
-    reply = "Size: 4 x 4\nPlan: up 1, left 1, right 1, left 1.\n<answer>ULRL</answer>"
-    spans = lean_boards._given(reply, plan, strays)
-    assert [reply[start:stop] for start, stop in spans] == ["left 1", "right 1"]
-    spans = lean_boards._given("<answer>ULRL</answer>", plan, strays)
-    assert spans == [(10, 11)]
+    task, layout = TASKS["frozen_lake"], FrozenLakeLayout.from_rows(["GFF", "FFS"])
+    reply = "Size: 2 x 3\nRoute: (0, 2), (0, 1), (0, 2), (0, 1).\n<answer>ULRL</answer>"
+    spans = lean_boards._given(task, layout, reply, plan, strays)
+    assert [(reply[start:stop], reply[:start].count("(")) for start, stop in spans] == [("(0, 2)", 2)]
+    assert lean_boards._given(task, layout, "<answer>ULRL</answer>", plan, strays) == [(10, 11)]
+
+
+def test_walks_are_legal_and_leave_the_shortest_way() -> None:
+    for name, size in (("maze", 6), ("mini_behaviour", 6), ("frozen_lake", 5)):
+        rng = np.random.default_rng(1)
+        found = lean_boards.boards_of_split(TASKS[name], size, "train", rng)
+        astray = 0
+        for solution in (next(found) for _ in range(40)):
+            plan = lean_boards.walk(solution, rng, 12)
+            state = solution.start
+            for action in plan:
+                astray += action not in solution.optimal_actions(state)
+                state, reward, terminated, violation = TASKS[name].transition(solution.layout, state, action)
+                assert violation is None
+                assert not terminated or reward == 1.0
+            assert len(plan) == 12 or solution.distance(state) == 0
+        assert astray > 20
+
+
+@pytest.mark.parametrize("mode", ["direct", "full"])
+@pytest.mark.parametrize("name", SIZES)
+def test_choices_are_all_that_is_right(name: str, mode: Any, books: Any, tokenizer: Any) -> None:
+    """Each token of a plan or walk may be replaced by what begins a shortest way from there, and no other."""
+    task = TASKS[name]
+    boards = lean_boards.make_boards(books[name], tokenizer, SIZES[name], 30, "train")
+    replies, several = boards.replies[mode], 0
+    for row, told in enumerate(zip(*boards.descriptions)):
+        text = tokenizer.decode(told[0][: told[1]].tolist())
+        layout, start = parse_description(task, f"{task.title}, {text}")
+        solution = Solution(task, layout, (start,))
+        for plan in range(boards.shortest_plans + boards.walks):
+            ids = replies.ids[row, plan, : replies.lengths[row, plan]]
+            said = tokenizer.decode(torch.where(ids < 0, ~ids, ids).tolist())
+            numbers = boards.choices[mode][row, plan, : len(ids)]
+            state, steps = start, list(parse_plan(said, task).actions)
+            for token in numbers.nonzero()[:, 0].tolist():
+                ends = [tokenizer.decode([one]) for one in boards.sets[numbers[token]].tolist() if one >= 0]
+                right = {
+                    _named(task, layout, state, action, mode) for action in solution.optimal_actions(state)
+                }
+                assert {end.lstrip(", ") for end in ends} == right
+                several += len(ends) > 1
+                if steps:
+                    state = task.transition(layout, state, steps.pop(0)).state
+            assert not steps
+            assert solution.distance(state) == 0 or plan >= boards.shortest_plans
+            if mode == "direct" and solution.distance(state):
+                assert (ids[-1] < 0).item()  # what comes after an end that is too early is not learned
+    assert (several > 0) == (name != "maze")  # from one cell of a maze to another there is one way
+
+
+def _named(task: Any, layout: Any, state: Any, action: Action, mode: str) -> str:
+    if mode == "direct" or action > 3:
+        return action.name if action > 3 else action.name[0]
+    row, col = task.picture.agent(layout, task.transition(layout, state, action).state)
+    return f"({row}, {col})"
 
 
 def test_given_tokens_are_read_but_not_learned(trainer: Trainer) -> None:
@@ -468,7 +527,7 @@ def test_drafts_are_what_every_right_reply_begins_with(
         statement = tokenizer.decode(states.ids[row, 0, : states.lengths[row, 0] - 1].tolist())
         assert tokenizer.decode(draft).strip() == statement.strip()
         after = tokenizer.decode(full.ids[row, 0, length : full.lengths[row, 0]].tolist())
-        assert after.strip().startswith("Plan: ")
+        assert after.strip().startswith("Route: ")
 
 
 def test_students_draft_the_statement_while_they_learn(trainer: Trainer) -> None:
@@ -509,6 +568,48 @@ def test_supervised_loss_is_the_cross_entropy_of_single_rows(trainer: Trainer) -
         total -= float(told.gather(-1, reply.ids.long().T).sum())
         count += reply.ids.shape[1]
     assert loss == pytest.approx(total / count, rel=1e-5)
+
+
+def test_one_plan_is_learned_as_cross_entropy(trainer: Trainer, books: Any, tokenizer: Any) -> None:
+    task = trainer.data["frozen_lake"]
+    boards = lean_boards.make_boards(books["frozen_lake"], tokenizer, 4, 40, "train")
+    some = TaskData(task.book, boards, task.patches)
+    view = View("text-student", "direct")
+    losses = []
+    for one_plan in (True, False):
+        trainer.reseed(5)
+        losses.append(float(trainer.supervise(some, view, 8, one_plan=one_plan)))
+    assert losses[0] != losses[1]
+    trainer.reseed(5)
+    alone = boards.take(torch.arange(40))
+    alone.choices["direct"].zero_()  # nothing else is known to be right
+    assert float(trainer.supervise(some, view, 8, alone)) == pytest.approx(losses[0])
+
+
+def test_hidden_states_are_led_to_those_of_the_teacher(trainer: Trainer) -> None:
+    teacher, gradient = trainer.network.weights.frozen(), trainer.network.weights.gradient
+    norms = []
+    for hidden in (0.0, 1.0):
+        gradient.zero_()
+        trainer.reseed(3)
+        numbers = trainer.distill("direct", 4, Objective(), teacher, hidden=hidden)
+        norms.append(float(gradient.norm()))
+        assert (float(numbers["hidden"]) > 0) == (hidden > 0)
+    assert norms[0] != norms[1]
+
+
+def test_hidden_states_of_all_layers_are_told(model: Any) -> None:
+    network = Network(model, "cpu")
+    ids = torch.randint(20, 300, (2, 12), generator=torch.Generator().manual_seed(5))
+    places = torch.tensor([[3, 11], [0, 5]])
+    states: list[torch.Tensor] = []
+    with torch.no_grad():
+        network.hidden(network.weights.views, ids, places, states=states)
+        expected = model(input_ids=ids, output_hidden_states=True).hidden_states[1:]
+    assert len(states) == len(expected)
+    for found, wanted in list(zip(states, expected))[:-1]:  # the last one is normed by transformers
+        rows = wanted.gather(1, places[..., None].expand(-1, -1, wanted.shape[-1]))
+        torch.testing.assert_close(found, rows, atol=1e-5, rtol=1e-4)
 
 
 def network_logits(trainer: Trainer, views: Any, ids: Any, patches: Any, at: Any) -> torch.Tensor:

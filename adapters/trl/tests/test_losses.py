@@ -237,3 +237,39 @@ def test_replies_are_led_up_to_the_first_rejected_token() -> None:
     teacher[1, 0, 0] = math.log(0.005)
     ids = torch.tensor([[0, 2, 0, 1], [1, 0, 1, 2]])
     assert losses.led_positions(teacher, ids).tolist() == [[True, True, False, False], [True] * 4]
+
+
+def test_choice_loss_is_the_divergence_from_the_even_distribution() -> None:
+    given_logits = torch.randn(
+        2, 3, VOCABULARY, dtype=torch.float64, generator=torch.Generator().manual_seed(3)
+    )
+    given_logits.requires_grad_()
+    choices = torch.tensor([[[1, -1, -1], [0, 2, 4], [3, 4, -1]], [[5, 1, -1], [-1, -1, -1], [2, -1, -1]]])
+    counted = choices[..., 0] >= 0
+    total, probabilities = given_logits.new_zeros(()), given_logits.softmax(-1)
+    for row, token in counted.nonzero().tolist():
+        right = [one for one in choices[row, token].tolist() if one >= 0]
+        for one in right:
+            share = 1 / len(right)
+            total = total + share * (share / probabilities[row, token, one]).log()
+    loss = losses.choice_loss(given_logits, choices, counted)
+    assert loss.item() == pytest.approx(total.item() / 5)
+    assert losses.choice_loss(given_logits, choices, counted, 10.0).item() == pytest.approx(total.item() / 10)
+    (gradient,) = torch.autograd.grad(loss, given_logits)
+    (expected,) = torch.autograd.grad(total / 5, given_logits)
+    torch.testing.assert_close(gradient, expected)
+    single = torch.tensor([[[1], [0], [3]], [[5], [-1], [2]]])
+    labels = single[..., 0].masked_fill(single[..., 0] < 0, -100)
+    alone = losses.choice_loss(given_logits, single, single[..., 0] >= 0)
+    assert alone.item() == pytest.approx(losses.cross_entropy(given_logits, labels).item())
+
+
+def test_hidden_distance_is_relative_and_moves_the_student_alone() -> None:
+    student = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    teacher = torch.tensor([[1.0, 0.0], [3.0, 4.0]], requires_grad=True)
+    found = losses.hidden_distance(student, teacher)
+    assert found.tolist() == [4.0, 0.0]
+    found.sum().backward()
+    assert student.grad is not None
+    assert student.grad.tolist() == [[0.0, 4.0], [0.0, 0.0]]
+    assert teacher.grad is None

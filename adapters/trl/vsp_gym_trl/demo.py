@@ -85,12 +85,12 @@ PRESETS: Mapping[str, DemoPreset] = MappingProxyType(
             sizes={3: 1.0, 4: 2.0},
             train_boards=20_000,
             test_boards=100,
-            sft_steps=9500,
+            sft_steps=5500,
             rows=24,
-            pictures=0.2,
+            pictures=0.28,
             sft_rate=2e-3,
             objective=Objective("forward-kl"),
-            opcd_steps=900,
+            opcd_steps=450,
             rollouts=32,
             replayed=24,
             opcd_rate=8e-4,
@@ -158,10 +158,14 @@ class Demo:
         data: dict[str, TaskData] = {}
         for size, share in preset.sizes.items():
             train = make_boards(
-                book, self.tokenizer, size, preset.train_boards, "train", seed=seed, plans=1, strayed=0
+                book, self.tokenizer, size, preset.train_boards, "train", seed=seed, strayed=0
             )
             test = make_boards(
-                *(book, self.tokenizer, size, preset.test_boards, "test"), seed=seed, distinct=True, strayed=0
+                *(book, self.tokenizer, size, preset.test_boards, "test"),
+                seed=seed,
+                distinct=True,
+                walks=0,
+                strayed=0,
             )
             patches = tile_patches(self.task, sorted(set(train.tiles.flatten().tolist())), dtype=dtype)
             data[f"{size} x {size}"] = TaskData(book, train, patches, share=share)

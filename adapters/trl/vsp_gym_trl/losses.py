@@ -136,6 +136,22 @@ def led_positions(teacher: Tensor, ids: Tensor) -> Tensor:
     return rejected.long().cumsum(-1) - rejected.long() == 0
 
 
+def hidden_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """How far hidden states are from a teacher's, `[...]`: squared, relative to the teacher's square.
+
+    Where a student has its teacher's architecture and began as its teacher, all that it lacks is what the
+    teacher has read. Then each of its layers may be led to what the teacher's layer gives at the same token:
+    that tells the student far more than the distribution over the next token does.
+
+    Args:
+        student: `[..., width]`; gradients flow here.
+        teacher: the same of the teacher.
+    """
+    teacher = teacher.detach().float()
+    scale = teacher.square().sum(-1).clamp(min=1e-6)
+    return (student.float() - teacher).square().sum(-1) / scale
+
+
 @dataclass(frozen=True)
 class Objective:
     """What a student is trained to minimise.
@@ -240,3 +256,23 @@ def cross_entropy(logits: Tensor, labels: Tensor, count: Tensor | float | None =
     log_probs = log_probabilities(logits)
     chosen = log_probs.gather(-1, labels.clamp(min=0)[..., None])[..., 0]
     return masked_mean(-chosen, counted, count)
+
+
+def choice_loss(
+    logits: Tensor, choices: Tensor, counted: Tensor, count: Tensor | float | None = None
+) -> Tensor:
+    """Mean KL divergence from the even distribution over the right tokens; the cross-entropy where one is.
+
+    Where several plans are as short, taking one of them as the label is noise, which hides what is to learn.
+
+    Args:
+        logits: `[..., vocabulary]`.
+        choices: `int64[..., most]`, the right tokens, at least one; -1 for none.
+        counted: `bool[...]`, which positions count.
+        count: see `masked_mean`.
+    """
+    right = choices >= 0
+    share = 1 / right.sum(-1).clamp(min=1)
+    chosen = log_probabilities(logits).gather(-1, choices.clamp(min=0))
+    divergence = -torch.where(right, chosen, 0.0).sum(-1) * share + share.log()
+    return masked_mean(divergence, counted, count)

@@ -22,7 +22,7 @@ from vsp_gym.envs import TASKS
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.planning import Solution
 from vsp_gym.plans import format_plan
-from vsp_gym.prompts import ReplyForm, Role, build_messages, message_texts, summarize, write_reply
+from vsp_gym.prompts import ReplyForm, Role, build_messages, message_texts, write_reply
 from vsp_gym.text import describe
 
 AnyPlanningTask = PlanningTask[Any, Any]
@@ -39,11 +39,10 @@ _BOARDS = 24
 _SEED = 7
 
 _CELL = r"(?:, )?\(\d+, \d+\)"
-_RUN = rf"(?:, )?(?:{'|'.join(action.name.lower() for action in MOVES)}) \d+"
 _NAMED = rf"(?:, )?(?:{'|'.join(action.name for action in Action if action not in MOVES)})"
 _LETTERS = "".join(action.name[0] for action in MOVES)
 _OPEN = rf" [{_LETTERS}]{{1,4}}(?:; |\n(?=\()|(?=\n|$))"
-_ATOM = re.compile(rf"{_CELL}|\d+ x \d+|{_RUN}|{_NAMED}|{_OPEN}")
+_ATOM = re.compile(rf"{_CELL}|\d+ x \d+|{_NAMED}|{_OPEN}")
 """What changes from board to board, in descriptions and replies."""
 
 _OPEN_CELL = re.compile(rf"\(\d+, \d+\){_OPEN}")
@@ -184,13 +183,11 @@ def _shared(one: list[str], other: list[str]) -> int:
 
 
 def _atoms() -> Iterator[str]:
-    """Cells, sizes, straight stretches, open directions and named actions, with what separates them."""
+    """Cells, sizes, open directions and named actions, with what separates them."""
     named = [action.name for action in Action if action not in MOVES]
     for comma in ("", ", "):
         for row, col in product(range(MAX_SIZE), repeat=2):
             yield f"{comma}({row}, {col})"
-        for action, count in product(MOVES, range(1, MAX_SIZE)):
-            yield f"{comma}{action.name.lower()} {count}"
         for name in named:
             yield f"{comma}{name}"
     for count in range(1, len(MOVES) + 1):
@@ -228,7 +225,6 @@ def _labels(task: AnyPlanningTask, solution: Solution[Any, Any]) -> Iterator[str
     """What stands between the atoms in a board's description and replies, and the squares of its grid."""
     layout, plan = solution.layout, solution.plan() or ()
     texts = [describe(task, layout), *(write_reply(task, layout, plan=plan, reply=r) for r in _REPLIES)]
-    texts.append(f"{summarize(plan)}.")
     for text in texts:
         told = _ANSWER.sub("<answer>\0</answer>", text)
         for row in _LETTER_ROW.findall(told):

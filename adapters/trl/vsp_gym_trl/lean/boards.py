@@ -7,6 +7,7 @@ so that a training step can pick its rows by index on the device.
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import multiprocessing
 import os
@@ -21,7 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vsp_gym.core import Action, Layout, Plan
+from vsp_gym.core import MOVES, Action, Layout, Plan
 from vsp_gym.envs import get_task
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.errors import VSPGymError
@@ -30,7 +31,7 @@ from vsp_gym.perception import state_statement
 from vsp_gym.plan_reader import SHORT
 from vsp_gym.planning import Solution
 from vsp_gym.plans import format_plan
-from vsp_gym.prompts import Role, build_messages, summarize, write_reply
+from vsp_gym.prompts import Role, build_messages, trace_route, write_reply
 from vsp_gym.render import get_theme, perturb
 from vsp_gym.render.atlas import get_sheet
 from vsp_gym.scoring import score_plan
@@ -48,8 +49,20 @@ _MODES: tuple[Mode, ...] = ("state", "direct", "full")
 PlanMode = Literal["direct", "full"]
 """The forms of replies that have a plan."""
 
-PLANS = 2
+PLANS = 1
 """Shortest plans that are kept of each training board: one that goes straight on, and random ones."""
+
+WALKS = 1
+"""Walks over each training board, at every step of which the actions that would be right are known."""
+
+WANDER = 0.2
+"""How likely a walk leaves the shortest way at each step."""
+
+MOST_ASTRAY = 4
+"""Legal steps at random before it takes the shortest way from where it is; none goes straight back."""
+
+LONGEST_WALK = 2
+"""Steps of a walk, for each cell of a side."""
 
 STRAYED = 1
 """Plans of each training board that stray from the first of these and find back."""
@@ -141,10 +154,17 @@ class TaskBoards:
     references: Ragged
     """`[boards]`: what tells a teacher the first of the plans."""
     replies: Mapping[Mode, Ragged]
-    """`[boards, plans]`: replies with the token that ends them. The plans are shortest ones and, last,
-    those that stray from the first."""
+    """`[boards, plans]`: replies with the token that ends them. The plans are shortest ones, then walks, and
+    last those that stray from the first."""
+    choices: Mapping[PlanMode, Tensor]
+    """`int32[boards, plans, longest]`: for each token of these replies the row of `sets` that holds all that
+    would be as right in its place; 0 where only the token itself is."""
+    sets: Tensor
+    """`int64[sets, most]`: tokens, and -1 behind them; the first row is empty."""
     stated: Tensor
     """`int64[boards]`: with how many tokens a reply in full states the board before it plans, on the CPU."""
+    walks: int
+    """How many of the plans are walks."""
     strayed: int
     """How many of the plans stray."""
     layouts: tuple[Layout, ...]
@@ -155,12 +175,12 @@ class TaskBoards:
 
     @property
     def shortest_plans(self) -> int:
-        """How many plans do not stray."""
-        return self.replies["direct"].lengths.shape[1] - self.strayed
+        """How many plans are shortest ones."""
+        return self.replies["direct"].lengths.shape[1] - self.walks - self.strayed
 
-    def longest(self, mode: Mode, *, strayed: bool = False) -> int:
-        """Tokens of the longest reply, with or without those whose plans stray."""
-        plans = None if strayed or mode == "state" else self.shortest_plans
+    def longest(self, mode: Mode, *, taught: bool = False) -> int:
+        """Tokens of the longest reply; of all that are there to learn from, if asked for `taught` ones."""
+        plans = None if taught or mode == "state" else self.shortest_plans
         return int(self.replies[mode].lengths[:, :plans].max())
 
     def statements(self, rows: Tensor) -> Ragged:
@@ -183,6 +203,8 @@ class TaskBoards:
             descriptions=Ragged(self.descriptions.ids.to(device), self.descriptions.lengths),
             references=Ragged(self.references.ids.to(device), self.references.lengths),
             replies=moved,
+            choices={mode: rows.to(device) for mode, rows in self.choices.items()},
+            sets=self.sets.to(device),
         )
 
     def tensors(self) -> dict[str, Tensor]:
@@ -190,11 +212,12 @@ class TaskBoards:
         ragged: dict[str, Ragged] = {"descriptions": self.descriptions, "references": self.references}
         ragged.update({mode: self.replies[mode] for mode in _MODES})
         found = {f"{name}.{part}": x for name, rows in ragged.items() for part, x in rows._asdict().items()}
-        return {"tiles": self.tiles, "stated": self.stated, **found}
+        found.update({f"choices.{mode}": rows for mode, rows in self.choices.items()})
+        return {"tiles": self.tiles, "stated": self.stated, "sets": self.sets, **found}
 
     @classmethod
     def from_tensors(
-        cls, task: AnyPlanningTask, size: int, strayed: int, tensors: Mapping[str, Tensor]
+        cls, task: AnyPlanningTask, size: int, tensors: Mapping[str, Tensor], *, walks: int, strayed: int
     ) -> TaskBoards:
         """The boards that `tensors` was called for."""
 
@@ -208,7 +231,10 @@ class TaskBoards:
             descriptions=ragged("descriptions"),
             references=ragged("references"),
             replies={mode: ragged(mode) for mode in _MODES},
+            choices={mode: tensors[f"choices.{mode}"] for mode in _FORMS},
+            sets=tensors["sets"],
             stated=tensors["stated"],
+            walks=walks,
             strayed=strayed,
             layouts=(),
         )
@@ -226,7 +252,9 @@ class TaskBoards:
             descriptions=Ragged(self.descriptions.ids[some], self.descriptions.lengths[rows]),
             references=Ragged(self.references.ids[some], self.references.lengths[rows]),
             replies={mode: first(ragged) for mode, ragged in self.replies.items()},
+            choices={mode: found[some][:, :1] for mode, found in self.choices.items()},
             stated=self.stated[rows],
+            walks=0,
             strayed=0,
             layouts=tuple(self.layouts[row] for row in rows.tolist()) if self.layouts else (),
         )
@@ -371,6 +399,7 @@ class _Job(NamedTuple):
     natural: bool
     """Whether boards are as they come, and not chosen by what is in the way."""
     plans: int
+    walks: int
     strayed: int
     templates: tuple[tuple[str, ...], tuple[str, ...]]
     prompts: tuple[Prompt, Prompt]
@@ -388,6 +417,9 @@ class _Made(NamedTuple):
     tiles: npt.NDArray[np.uint16]
     stated: list[int]
     texts: dict[str, tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]]
+    choices: dict[PlanMode, npt.NDArray[np.int32]]
+    sets: list[tuple[int, ...]]
+    """What the numbers in `choices` stand for, from 1 on."""
 
 
 def boards_of_split(
@@ -489,20 +521,13 @@ def strayed_plan(
     return tuple(plan), tuple(strays)
 
 
-def _given(reply: str, plan: Plan, strays: Sequence[bool]) -> list[tuple[int, int]]:
-    """Where a reply names actions that stray, or ends a run before one: in its summary or else its answer."""
-    _, summary, _ = reply.rpartition(_SUMMARY)
-    if summary:  # the answer only repeats it
-        runs = [list(run) for _, run in itertools.groupby(zip(plan, strays), key=lambda step: step[0])]
-        cut = [*(run[0][1] for run in runs[1:]), False]  # a stray follows, so the run may be too short
-        names = [
-            (summarize(tuple(action for action, _ in run)), before or any(stray for _, stray in run))
-            for run, before in zip(runs, cut)
-        ]
-    else:
-        names = [(SHORT[action], strayed) for action, strayed in zip(plan, strays)]
-    spans, at = [], reply.rindex(summary or _ANSWER) + len(summary or _ANSWER)
-    for name, strayed in names:
+def _given(
+    task: AnyPlanningTask, layout: Layout, reply: str, plan: Plan, strays: Sequence[bool]
+) -> list[tuple[int, int]]:
+    """Where a reply names actions that stray: in its route or else its answer."""
+    form: PlanMode = "full" if _ROUTE in reply else "direct"
+    spans, at = [], _plan_at(reply, form)
+    for name, strayed in zip(_names(task, layout, plan, form), strays):
         start = reply.index(name, at)
         at = start + len(name)
         if strayed:
@@ -510,7 +535,118 @@ def _given(reply: str, plan: Plan, strays: Sequence[bool]) -> list[tuple[int, in
     return spans
 
 
-_SUMMARY, _ANSWER = "\nPlan: ", "<answer>"
+_ROUTE, _ANSWER = "\nRoute: ", "<answer>"
+
+
+def _plan_at(reply: str, form: PlanMode) -> int:
+    """Where a reply begins to name actions one by one; where it repeats them, it only copies."""
+    mark = _ROUTE if form == "full" else _ANSWER
+    return reply.rindex(mark) + len(mark)
+
+
+def _names(task: AnyPlanningTask, layout: Layout, plan: Plan, form: PlanMode) -> list[str]:
+    """How the actions of a plan are named there."""
+    if form == "full":
+        return trace_route(task, layout, plan=plan)
+    return [SHORT[action] for action in plan]
+
+
+def walk(solution: Solution[Any, Any], rng: np.random.Generator, longest: int) -> Plan:
+    """Legal actions from the start: some of a shortest way, some at random; to the goal, or so many.
+
+    What would be right at each of its steps tells a learner far more of a board than one plan does, and how
+    to go on from where a student of its own may stray.
+    """
+    task, layout = solution.task, solution.layout
+    plan: list[Action] = []
+    states = [solution.start]
+    astray = 0
+    while len(plan) < longest and (options := solution.optimal_actions(states[-1])):
+        if not astray and rng.random() < WANDER:
+            astray = 1 + int(rng.random() * MOST_ASTRAY)
+        if astray:
+            astray -= 1
+            steps = [(action, task.transition(layout, states[-1], action)) for action in task.actions]
+            open_ways = [
+                action
+                for action, (after, _, terminated, violation) in steps
+                if violation is None and not terminated and after not in states[-2:]
+            ]
+            options = tuple(open_ways) or options
+        plan.append(options[int(rng.random() * len(options))])
+        states.append(task.transition(layout, states[-1], plan[-1]).state)
+    return tuple(plan)
+
+
+class _Words:
+    """The tokens that name actions in plans of a task, and what is right where such a token is due.
+
+    Args:
+        task: the task.
+        tokenizer: the model's.
+    """
+
+    def __init__(self, task: AnyPlanningTask, tokenizer: Any) -> None:
+        self._task, self._tokenizer = task, tokenizer
+        one, *_, other = task.actions
+        pair = format_plan((one, other), task)
+        self._between = {"direct": pair[len(SHORT[one]) : -len(SHORT[other])], "full": ", "}
+        self._known: dict[str, int] = {}
+        self.sets: dict[tuple[int, ...], int] = {}
+        """The sets of tokens that were asked for, and their numbers, from 1 on."""
+
+    def _token(self, form: PlanMode, name: str, *, first: bool) -> int:
+        text = name if first else self._between[form] + name
+        if text not in self._known:
+            (self._known[text],) = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return self._known[text]
+
+    def choices(
+        self, solution: Solution[Any, Any], plan: Plan, form: PlanMode, reply: str, encoding: Any
+    ) -> tuple[list[int], list[int]]:
+        """What is right for each token of a reply with a plan, be that plan itself right or not.
+
+        Args:
+            solution: of the board.
+            plan: the plan.
+            form: of the reply.
+            reply: the text.
+            encoding: its tokens.
+
+        Returns:
+            Numbers of sets, 0 where there is nothing but the token; and the tokens at which nothing is right,
+            counting the one that ends the reply.
+        """
+        task, layout = self._task, solution.layout
+        states = [solution.start]
+        for action in plan:
+            states.append(task.transition(layout, states[-1], action).state)
+        at = _plan_at(reply, form)
+        starts = [start for start, _ in encoding.offsets]
+        numbers, nothing = [0] * len(starts), list[int]()
+        for step, name in enumerate([*_names(task, layout, plan, form), ""]):
+            state, token = states[step], bisect.bisect_right(starts, at) - 1
+            if options := solution.optimal_actions(state):
+                found = tuple(
+                    sorted(
+                        self._token(form, self._name(layout, state, action, form), first=step == 0)
+                        for action in options
+                    )
+                )
+                numbers[token] = self.sets.setdefault(found, len(self.sets) + 1)
+                if not name and form == "direct":  # it ends too early, and then there is nothing right
+                    nothing.extend(range(token + 1, len(starts) + 1))
+            elif solution.distance(state) != 0:
+                nothing.append(token)
+            at = reply.index(name, at) + len(name)
+        return numbers, nothing
+
+    def _name(self, layout: Layout, state: Any, action: Action, form: PlanMode) -> str:
+        if form == "direct" or action not in MOVES:
+            return SHORT[action]
+        after = self._task.transition(layout, state, action).state
+        row, col = self._task.picture.agent(layout, after)
+        return f"({row}, {col})"
 
 
 def _make(job: _Job) -> _Made:
@@ -526,7 +662,7 @@ def _make(job: _Job) -> _Made:
     chosen = (one for one in source if job.natural or not is_plain(one) or rng.random() < PLAIN)
     solutions = list(itertools.islice(chosen, job.boards))
     layouts = [solution.layout for solution in solutions]
-    plans = [_plans(solution, rng, job.plans, job.strayed) for solution in solutions]
+    plans = [_plans(solution, rng, job) for solution in solutions]
     described = [describe(task, layout).rstrip("\n") for layout in layouts]
     (before, after), (ahead, between, behind) = job.templates
     plain = encode([f"{before}{text}{after}" for text in described])
@@ -539,38 +675,48 @@ def _make(job: _Job) -> _Made:
     descriptions = [_told(row, job.prompts[0]) for row in plain]
     references = [_told(row, job.prompts[1])[len(told) :] for row, told in zip(shown, descriptions)]
     statements = [state_statement(task, layout) for layout in layouts]
-    direct: list[list[int]] = []
-    full: list[list[int]] = []
+    words = _Words(task, tokenizer)
+    replies: dict[PlanMode, list[list[int]]] = {form: [] for form in _FORMS}
+    choices: dict[PlanMode, list[list[int]]] = {form: [] for form in _FORMS}
     stated = []
-    for layout, some, statement in zip(layouts, plans, statements):
-        for form, found in zip(_FORMS, (direct, full)):
-            for plan, strays in some:
-                text = write_reply(task, layout, plan=plan, reply=form)
+    for solution, some, statement in zip(solutions, plans, statements):
+        for form in _FORMS:
+            for number, (plan, strays) in enumerate(some):
+                text = write_reply(task, solution.layout, plan=plan, reply=form)
                 reply = tokenizer.encode(text, add_special_tokens=False)
-                found.append(_learned(reply, _given(text, plan, strays)))
+                ids = [*_learned(reply, _given(task, solution.layout, text, plan, strays)), job.end]
+                right = [0] * len(ids)
+                if number < job.plans + job.walks:
+                    right[:-1], nothing = words.choices(solution, plan, form, text, reply)
+                    for token in nothing:
+                        ids[token] = ~ids[token]
+                replies[form].append(ids)
+                choices[form].append(right)
         stated.append(sum(start < len(statement) for start, _ in reply.offsets))
     tiles = task.picture.batch_tiles(layouts, [task.initial(layout) for layout in layouts])
     texts = {
         "descriptions": _pack(descriptions),
         "references": _pack(references),
         "state": _pack([[*ids, job.end] for ids in encode(statements)]),
-        "direct": _pack([[*ids, job.end] for ids in direct]),
-        "full": _pack([[*ids, job.end] for ids in full]),
+        "direct": _pack(replies["direct"]),
+        "full": _pack(replies["full"]),
     }
-    return _Made(layouts, tiles, stated, texts)
+    packed = {form: _pack(rows)[0].astype(np.int32) for form, rows in choices.items()}
+    return _Made(layouts, tiles, stated, texts, packed, list(words.sets))
 
 
 _FORMS: tuple[PlanMode, PlanMode] = ("direct", "full")
 
 
 def _plans(
-    solution: Solution[Any, Any], rng: np.random.Generator, plans: int, strayed: int
+    solution: Solution[Any, Any], rng: np.random.Generator, job: _Job
 ) -> list[tuple[Plan, tuple[bool, ...]]]:
-    """Shortest plans, then some that stray from the first of them; for each action whether it strays."""
-    found = [straight_plan(solution), *(random_plan(solution, rng) for _ in range(plans - 1))]
+    """Shortest plans, walks, and plans that stray from the first; for each action whether it strays."""
+    found = [straight_plan(solution), *(random_plan(solution, rng) for _ in range(job.plans - 1))]
+    walks = [walk(solution, rng, LONGEST_WALK * job.size) for _ in range(job.walks)]
     return [
-        *((plan, (False,) * len(plan)) for plan in found),
-        *(strayed_plan(solution, rng, found[0]) for _ in range(strayed)),
+        *((plan, (False,) * len(plan)) for plan in (*found, *walks)),
+        *(strayed_plan(solution, rng, found[0]) for _ in range(job.strayed)),
     ]
 
 
@@ -600,6 +746,7 @@ def make_boards(
     distinct: bool = False,
     side: int | None = None,
     plans: int = PLANS,
+    walks: int = WALKS,
     strayed: int = STRAYED,
     map_jobs: Callable[..., Iterable[_Made]] = map,
 ) -> TaskBoards:
@@ -617,6 +764,7 @@ def make_boards(
         side: cells on each side of the canvas, in whose top left corner a board is; as many as the board has
             if None. What a model learns to see on a canvas, it sees on boards of all sizes.
         plans: how many shortest plans each board gets.
+        walks: how many walks it gets besides.
         strayed: how many plans that stray it gets besides.
         map_jobs: maps a function over jobs; that of an executor uses its processes.
     """
@@ -634,6 +782,7 @@ def make_boards(
             starts=1 if distinct else STARTS,
             natural=distinct,
             plans=plans,
+            walks=walks,
             strayed=strayed,
             templates=book.templates,
             prompts=prompts,
@@ -643,7 +792,7 @@ def make_boards(
         for start in range(0, count, _JOB)
     ]
     made = list(map_jobs(_make, jobs))
-    boards = _joined(task, size, side or size, made, plans, strayed, keep_layouts=distinct)
+    boards = _joined(task, size, side or size, made, jobs[0], keep_layouts=distinct)
     if not distinct:
         return boards
     keys = [board_key(task.name, task.generator.form.encode(layout)) for layout in boards.layouts]
@@ -656,11 +805,11 @@ def _joined(
     size: int,
     side: int,
     made: Sequence[_Made],
-    plans: int,
-    strayed: int,
+    job: _Job,
     *,
     keep_layouts: bool,
 ) -> TaskBoards:
+    plans = job.plans + job.walks + job.strayed
     count = sum(len(part.layouts) for part in made)
     tiles = np.full((count, side, side), NO_TILE, np.int16)
     tiles[:, :size, :size] = np.concatenate([part.tiles for part in made]) + 1
@@ -670,10 +819,23 @@ def _joined(
         longest = max(ids.shape[1] for ids, _ in packed)
         ids = np.concatenate([np.pad(ids, ((0, 0), (0, longest - ids.shape[1]))) for ids, _ in packed])
         lengths = torch.from_numpy(np.concatenate([lengths for _, lengths in packed]))
-        each = {"descriptions": (), "references": (), "state": (1,)}.get(name, (plans + strayed,))
+        each = {"descriptions": (), "references": (), "state": (1,)}.get(name, (plans,))
         ragged[name] = Ragged(
             torch.from_numpy(ids.reshape(count, *each, longest)), lengths.reshape(count, *each)
         )
+    sets: dict[tuple[int, ...], int] = {(): 0}
+    choices: dict[PlanMode, Tensor] = {}
+    for form in _FORMS:
+        longest = ragged[form].ids.shape[-1]
+        rows = np.zeros((count, plans, longest), np.int32)
+        first = 0
+        for part in made:
+            known = np.array([0, *(sets.setdefault(found, len(sets)) for found in part.sets)], np.int32)
+            found = known[part.choices[form]].reshape(len(part.layouts), plans, -1)
+            rows[first : first + len(found), :, : found.shape[-1]] = found
+            first += len(found)
+        choices[form] = torch.from_numpy(rows)
+    most = max(1, *map(len, sets))
     return TaskBoards(
         task=task,
         size=size,
@@ -681,8 +843,11 @@ def _joined(
         descriptions=ragged["descriptions"],
         references=ragged["references"],
         replies={mode: ragged[mode] for mode in _MODES},
+        choices=choices,
+        sets=torch.tensor([[*found, *[-1] * (most - len(found))] for found in sets]),
         stated=torch.tensor([count for part in made for count in part.stated]),
-        strayed=strayed,
+        walks=job.walks,
+        strayed=job.strayed,
         layouts=tuple(layout for part in made for layout in part.layouts) if keep_layouts else (),
     )
 

@@ -182,6 +182,7 @@ class Network:
         patches: Tensor | None = None,
         picture_at: int | None = None,
         cache: list[tuple[Tensor, Tensor]] | None = None,
+        states: list[Tensor] | None = None,
     ) -> Tensor:
         """The last hidden states `[boards, places, width]` at some places of rows of tokens.
 
@@ -192,6 +193,7 @@ class Network:
             patches: the pictures, as for `see`, if there are any.
             picture_at: where the pictures' tokens begin.
             cache: keys and values of every layer are appended, `[boards, heads, length, head_size]` each.
+            states: what every layer gives at these places is appended, `[boards, places, width]` each.
         """
         x = functional.embedding(ids, views[f"{_TEXT}embed_tokens.weight"])
         levels: list[Tensor] = []
@@ -209,6 +211,9 @@ class Network:
                 x, keys, values = self.last_text_layer(x, places, *told)
             if cache is not None:
                 cache.append((keys, values))
+            if states is not None:
+                last = layer == self.layers - 1
+                states.append(x if last else x.gather(1, places[..., None].expand(-1, -1, self.width)))
             if layer < len(levels):
                 x = torch.cat([x[:, :start], x[:, start:stop] + levels[layer], x[:, stop:]], 1)
         return functional.rms_norm(x, (self.width,), views[f"{_TEXT}norm.weight"], EPSILON)

@@ -16,7 +16,14 @@ from vsp_gym_trl.lean.graphs import Recorder
 from vsp_gym_trl.lean.network import Network
 from vsp_gym_trl.lean.sampling import Prompted, Sampler
 from vsp_gym_trl.lean.weights import Optimizer, Views, schedule
-from vsp_gym_trl.losses import Objective, cross_entropy, led_positions, log_probabilities, masked_mean
+from vsp_gym_trl.losses import (
+    Objective,
+    choice_loss,
+    hidden_distance,
+    led_positions,
+    log_probabilities,
+    masked_mean,
+)
 
 _MULTIPLE = 16
 """Rows and replies are as long as a multiple of this, so that many batches have the same shape."""
@@ -26,6 +33,9 @@ _TOKENS = 10.0
 
 _PLACES = 64
 """Caches are as long as a multiple of this, so that tasks share them."""
+
+_ALIKE = 4
+"""Tokens before the last one of a prompt that the prompts of students and teachers share."""
 
 _SPARE = 4
 """Tokens that replies may have beyond the longest right one."""
@@ -61,6 +71,10 @@ class Part(NamedTuple):
     """Whether a step has boards of one task only, drawn by the shares."""
     growing: bool = False
     """Whether larger boards have their turn only after a while; see `Trainer.run`."""
+    even: bool = False
+    """Whether all have their turn equally often, whatever their shares are."""
+    one_plan: bool = False
+    """Whether one plan is all that is known of a board; see `Trainer.supervise`."""
 
 
 @dataclass
@@ -220,39 +234,73 @@ class Trainer:
 
     # ---- losses -------------------------------------------------------------------------------------------
 
-    def supervise(self, task: TaskData, view: View, count: int, boards: TaskBoards | None = None) -> Tensor:
-        """Add the gradients of the cross-entropy of replies that a perfect student gives.
+    def supervise(
+        self,
+        task: TaskData,
+        view: View,
+        count: int,
+        boards: TaskBoards | None = None,
+        *,
+        one_plan: bool = False,
+    ) -> Tensor:
+        """Add the gradients of the loss on replies that a perfect student gives.
+
+        Args:
+            task: what is known of the boards.
+            view: how boards are shown and what is asked.
+            count: boards.
+            boards: where they are drawn from; the task's if None.
+            one_plan: whether one shortest plan is all that is known of a board, and not what would be as
+                right at each of its tokens, and on walks besides.
 
         Returns:
             The mean over tokens.
         """
         boards = boards or task.boards
+        one_plan = one_plan or view.shown or view.mode == "state"
         rows = self.draw(boards, count)
-        plan = self._draw_plans(boards, view, count)
+        plan = self._draw_plans(boards, view, count, one_plan=one_plan)
         prompts, at = self.prompts(task, boards, view, rows)
         replies = boards.replies[view.mode]
-        tokens = task.boards.longest(view.mode, strayed=view.shown)
-        batch = self.layout(task, view, prompts, replies.pick(rows, plan), tokens)
+        tokens = task.boards.longest(view.mode, taught=True)
+        ids, places, labels = self.layout(task, view, prompts, replies.pick(rows, plan), tokens)
+        choices = labels[..., None]
+        if not one_plan:
+            choices = self._choices(boards, view.mode, rows, plan, labels)
         seen = [self.pictures(task, boards, rows, task.looks)] if view.sees else []
 
-        def work(ids: Tensor, places: Tensor, labels: Tensor, patches: Tensor | None = None) -> list[Tensor]:
+        def work(ids: Tensor, places: Tensor, choices: Tensor, patches: Tensor | None = None) -> list[Tensor]:
+            counted = choices[..., 0] >= 0
             logits = self.logits(self.network.weights.views, ids, places, patches, at)
-            loss = cross_entropy(logits, labels, len(ids) * _TOKENS)
+            loss = choice_loss(logits, choices, counted, len(ids) * _TOKENS)
             loss.backward()  # type: ignore[no-untyped-call]
-            return [loss.detach() * (len(ids) * _TOKENS / (labels >= 0).sum())]
+            return [loss.detach() * (len(ids) * _TOKENS / counted.sum())]
 
-        (loss,) = self._recorder.run(("supervise", at), work, *batch, *seen)
+        (loss,) = self._recorder.run(("supervise", at), work, ids, places, choices, *seen)
         return loss
 
-    def _draw_plans(self, boards: TaskBoards, view: View, count: int) -> Tensor:
-        """Which replies to learn: shortest plans; of those shown a plan, this or one that strays from it."""
+    @staticmethod
+    def _choices(boards: TaskBoards, mode: Mode, rows: Tensor, plan: Tensor, labels: Tensor) -> Tensor:
+        """All that is right in the place of each label, `int64[rows, tokens, most]`, -1 for none."""
+        assert mode != "state"  # noqa: S101  for the type checker
+        numbers = torch.zeros_like(labels, dtype=torch.int32)
+        on_device = (index.to(labels.device, non_blocking=True) for index in (rows, plan))
+        known = boards.choices[mode][tuple(on_device)][:, : labels.shape[1]]
+        numbers[:, : known.shape[1]] = known
+        found = boards.sets[numbers.long()]
+        found[..., 0] = torch.where(numbers > 0, found[..., 0], labels)
+        return found.masked_fill_((labels < 0)[..., None], -1)
+
+    def _draw_plans(self, boards: TaskBoards, view: View, count: int, *, one_plan: bool) -> Tensor:
+        """Which replies to learn: shortest plans and walks; where one is shown, it or one that strays."""
         if view.mode == "state":
             return torch.zeros(count, dtype=torch.int64)
-        shortest = boards.shortest_plans
+        unstrayed = boards.shortest_plans + boards.walks
         if not view.shown:
-            return torch.randint(shortest, (count,), generator=self._random)
+            plans = boards.shortest_plans if one_plan else unstrayed
+            return torch.randint(plans, (count,), generator=self._random)
         plan = torch.randint(1 + boards.strayed, (count,), generator=self._random)
-        return plan + (shortest - 1) * (plan > 0)
+        return plan + (unstrayed - 1) * (plan > 0)
 
     def sampler(self, groups: int, boards: int, places: int) -> Sampler:
         """A sampler for that many boards of that many tasks, made when first needed."""
@@ -324,6 +372,7 @@ class Trainer:
         *,
         shown: bool = False,
         led: bool = False,
+        hidden: float = 0.0,
         boards: Mapping[str, TaskBoards] | None = None,
         batches: int = 1,
         names: Sequence[str] = (),
@@ -337,6 +386,8 @@ class Trainer:
             teacher: the teacher's weights.
             shown: whether the teacher sees a reference plan.
             led: whether replies count only at `led_positions`.
+            hidden: the weight of the distance between hidden states, see `hidden_distance`, at the end of the
+                prompts, which is the same for both, and at all tokens of the replies.
             boards: where boards are drawn from; all training boards if None.
             batches: for how many calls the student replies at once. A later call then finds replies of a
                 student that has since learned from others.
@@ -353,8 +404,8 @@ class Trainer:
             self._replied = self.reply(view, asked, boards)
         some = self._replied.pop()
         teaching = View("teacher", mode, shown)
-        numbers = self._distill(some, boards[some.name], teaching, objective, teacher, led=led)
-        return dict(zip(("divergence", "dead", "tokens"), numbers))
+        numbers = self._distill(some, boards[some.name], teaching, objective, teacher, led=led, hidden=hidden)
+        return dict(zip(("divergence", "dead", "tokens", "hidden"), numbers))
 
     def _distill(
         self,
@@ -365,6 +416,7 @@ class Trainer:
         teacher: Views,
         *,
         led: bool,
+        hidden: float,
     ) -> list[Tensor]:
         """Add the gradients of some replies."""
         task, at = self.data[some.name], some.read.picture_at
@@ -377,22 +429,36 @@ class Trainer:
         def work(
             ids: Tensor, places: Tensor, labels: Tensor, patches: Tensor, told: Tensor, told_places: Tensor
         ) -> list[Tensor]:
+            own_states: list[Tensor] | None = [] if hidden else None
+            its_states: list[Tensor] | None = [] if hidden else None
+            before = torch.arange(-_ALIKE if hidden else 0, 0, device=ids.device)
             with torch.no_grad():
-                teacher_logits = self.logits(teacher, told, told_places)
-            logits = self.logits(self.network.weights.views, ids, places, patches, at)
+                told_places = torch.cat([told_places[:, :1] + before, told_places], 1)
+                read = self.network.hidden(teacher, told, told_places, states=its_states)
+                teacher_logits = self.network.logits(teacher, read[:, len(before) :])
+            views = self.network.weights.views
+            own_places = torch.cat([places[:, :1] + before, places], 1)
+            seen = self.network.hidden(views, ids, own_places, patches, at, states=own_states)
+            logits = self.network.logits(views, seen[:, len(before) :])
             found = objective.per_token(logits, teacher_logits, labels.clamp(min=0))
             counted = labels >= 0
             if led:
                 counted &= led_positions(log_probabilities(teacher_logits), labels.clamp(min=0))
-            masked_mean(found.loss, counted, len(ids) * _TOKENS).backward()  # type: ignore[no-untyped-call]
+            loss = masked_mean(found.loss, counted, len(ids) * _TOKENS)
+            if own_states and its_states:
+                distance = torch.stack(list(map(hidden_distance, own_states, its_states))).mean(0)
+                everywhere = torch.cat([counted.new_ones(len(ids), len(before)), labels >= 0], 1)
+                loss = loss + hidden * masked_mean(distance, everywhere, len(ids) * _TOKENS)
+            loss.backward()  # type: ignore[no-untyped-call]
             return [
                 masked_mean(found.divergence, counted),
                 masked_mean(found.dead.float(), counted),
                 counted.sum() / len(ids),
+                masked_mean(distance, everywhere).detach() if own_states else loss.new_zeros(()),
             ]
 
         assert some.read.patches is not None  # noqa: S101  for the type checker: students see
-        key = ("distill", objective, led, id(teacher), at)
+        key = ("distill", objective, led, hidden, id(teacher), at)
         return self._recorder.run(key, work, *own, some.read.patches, *others)
 
     # ---- the loop -----------------------------------------------------------------------------------------
@@ -404,16 +470,18 @@ class Trainer:
         losses: dict[str, list[Tensor]] = {}
         for part in parts:
             sets = [list(self.data)] if part.turns else self.tasks.values()
-            for name in [self._turn(names, growing=part.growing) for names in sets]:
+            for name in [self._turn(names, growing=part.growing, even=part.even) for names in sets]:
                 view = part.views[self._pick([1.0] * len(part.views))]
-                loss = self.supervise(self.data[name], view, part.boards, (boards or {}).get(name))
+                loss = self.supervise(
+                    *(self.data[name], view, part.boards, (boards or {}).get(name)), one_plan=part.one_plan
+                )
                 losses.setdefault(f"{'picture' if view.sees else 'words'} {view.mode}", []).append(loss)
         return {key: torch.stack(values).mean() for key, values in losses.items()}
 
-    def _turn(self, names: Sequence[str], *, growing: bool) -> str:
+    def _turn(self, names: Sequence[str], *, growing: bool, even: bool = False) -> str:
         """Whose boards have their turn."""
         found = [name for name in names if not growing or self._since(name) <= self._grown]
-        return found[self._pick([self.data[name].share for name in found])]
+        return found[self._pick([1.0 if even else self.data[name].share for name in found])]
 
     def _since(self, name: str) -> float:
         """When boards come in as larger ones are added: 0 for a task's smallest boards, 1 for its largest."""
@@ -422,7 +490,7 @@ class Trainer:
         return smaller.index(data.boards.size) / max(1, len(smaller) - 1)
 
     def _pick(self, shares: Sequence[float]) -> int:
-        return int(torch.multinomial(torch.tensor(shares), 1, generator=self._random))
+        return int(torch.multinomial(torch.tensor(shares, dtype=torch.float64), 1, generator=self._random))
 
     def rounds(self, batches: int) -> list[list[str]]:
         """All names, in lists of so many."""
@@ -435,7 +503,7 @@ class Trainer:
         for part in parts:
             for view in dict.fromkeys(part.views):
                 for task in self.data.values():
-                    self.supervise(task, view, part.boards)
+                    self.supervise(task, view, part.boards, one_plan=part.one_plan)
         self.network.weights.gradient.zero_()
 
     def run(

@@ -84,7 +84,7 @@ class Preset:
     """Boards of one task and size, three such batches in a step of an arm; besides them, one of `base_boards`
     is replayed: read, and once in three seen."""
     batches: int = 12
-    """Batches that a student replies to at once."""
+    """Batches that a student replies to at once; a policy gradient has new replies in every step."""
     steps: int | None = None
     """Limits every stage, for tests."""
     rate: float = 3e-3
@@ -427,13 +427,15 @@ class Run:
             task.share = task.boards.size**2 / sum(size**2 for size in sizes)
             task.looks = len(task.patches) if arm.perturbed else 1
 
+        batches = _BATCHES if arm.objective == "sampled" else preset.batches
+
         def distill(names: Sequence[str] = ()) -> dict[str, Any]:
             return trainer.distill(
                 *(arm.mode, preset.rollouts, objective, self.teacher),
                 shown=arm.shown,
                 hidden=preset.hidden * arm.hidden,
                 boards=boards,
-                batches=preset.batches,
+                batches=batches,
                 names=names,
             )
 
@@ -447,8 +449,8 @@ class Run:
             return numbers
 
         if objective:
-            for names in trainer.rounds(preset.batches):
-                for _ in range(preset.batches):
+            for names in trainer.rounds(batches):
+                for _ in names:
                     distill(names)
             trainer.reseed(seed)
         else:

@@ -2,7 +2,7 @@ r"""The only place where messages for a model are assembled.
 
 | role | sees | replies with |
 |---|---|---|
-| `student` | a picture | statement, one sentence of plan, `<answer>` (or the answer alone) |
+| `student` | a picture | statement, route, `<answer>` (or the answer alone) |
 | `text-student` | the state in words | the same |
 | `both-student` | a picture and the state in words | the same |
 | `teacher` | the state in words, with or without a reference plan | the same |

@@ -174,14 +174,18 @@ def test_the_teacher_without_adapters_equals_a_copy_of_the_student(
     assert by_adapter.model.training
 
 
-def test_a_batch_has_the_loss_of_its_rows(micro: Path, make_boards: Boards, tmp_path: Path) -> None:
+@pytest.mark.parametrize("hidden_weight", [0.0, 2.0])
+def test_a_batch_has_the_loss_of_its_rows(
+    hidden_weight: float, micro: Path, make_boards: Boards, tmp_path: Path
+) -> None:
     """Boards of two sizes, replies of many lengths: the sum over rows alone is that of the padded batch."""
     boards = make_boards(4, sizes=(3, 5))
     teacher = load_model(micro)
     torch.manual_seed(1)
     for weight in teacher.parameters():
         weight.data += 0.02 * torch.randn_like(weight)
-    trainer = opcd(micro, boards, tmp_path, teacher=teacher, replays=None, chunk_tokens=7)
+    how: dict[str, Any] = {"chunk_tokens": 7, "hidden_weight": hidden_weight}
+    trainer = opcd(micro, boards, tmp_path, teacher=teacher, replays=None, **how)
     inputs = prepared(trainer)
     inputs["completion_mask"][0, 5:] = 0
     with torch.no_grad():
@@ -235,6 +239,57 @@ def test_the_loss_is_the_objective_on_the_logits(
     assert loss.item() == pytest.approx((expected * mask).sum().item() / int(tokens), rel=1e-4)
 
 
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_hidden_states_are_led_to_those_of_the_teacher(
+    checkpointing: bool, micro: Path, make_boards: Boards, tmp_path: Path
+) -> None:
+    losses, gradients = [], []
+    inputs: dict[str, Any] = {}
+    for weight in (0.0, 3.0):
+        teacher = load_model(micro)
+        for layer in teacher.model.language_model.layers:
+            layer.mlp.down_proj.weight.data *= 1.5
+        how: dict[str, Any] = {"hidden_weight": weight, "gradient_checkpointing": checkpointing}
+        trainer = opcd(micro, make_boards(4), tmp_path / str(weight), teacher=teacher, replays=None, **how)
+        inputs = inputs or prepared(trainer)
+        loss, _, tokens = trainer._compute_loss(trainer.model, inputs, None)
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append(trainer.model.model.language_model.layers[0].mlp.down_proj.weight.grad.norm().item())
+    ids, mask = inputs["completion_ids"], inputs["completion_mask"]
+    keep = ids.shape[1]
+    pictures = {name: inputs[name] for name in ("pixel_values", "image_grid_thw", "mm_token_type_ids")}
+    states = []
+    with torch.no_grad():
+        for model, role, seen in ((trainer.model, "prompt", pictures), (teacher, "teacher", {})):
+            told = torch.cat([inputs[f"{role}_ids"], ids], 1), torch.cat([inputs[f"{role}_mask"], mask], 1)
+            found: list[torch.Tensor] = []
+            hooks = [
+                layer.register_forward_hook(lambda _layer, _given, output, found=found: found.append(output))
+                for layer in model.model.language_model.layers
+            ]
+            model(input_ids=told[0], attention_mask=told[1], **seen)
+            for hook in hooks:
+                hook.remove()
+            states.append(torch.stack(found)[:, :, -keep - 1 : -1].double())
+    distance = ((states[0] - states[1]) ** 2).sum(-1) / (states[1] ** 2).sum(-1)
+    expected = 3.0 * (distance * mask).sum().item() / len(distance) / int(tokens)
+    assert losses[1] - losses[0] == pytest.approx(expected, rel=1e-3)
+    assert expected > 0.01
+    assert gradients[0] != pytest.approx(gradients[1], rel=1e-3)
+
+
+def test_hidden_states_need_a_teacher_of_the_same_architecture(
+    micro: Path, make_boards: Boards, tmp_path: Path
+) -> None:
+    teacher = load_model(micro)
+    del teacher.model.language_model.layers[1]
+    with pytest.raises(VSPGymError, match="the student has 2 layers of 64, the teacher 1 layers of 64"):
+        opcd(micro, make_boards(2), tmp_path, teacher=teacher, hidden_weight=1.0)
+    with pytest.raises(VSPGymError, match="hidden_weight must not be negative, not -1"):
+        opcd(micro, make_boards(2), tmp_path, hidden_weight=-1.0)
+
+
 # -- OPCD: runs -----------------------------------------------------------------------------------
 
 
@@ -242,7 +297,7 @@ def test_the_loss_is_the_objective_on_the_logits(
     "options",
     [
         {"objective": "reverse-kl"},
-        {"objective": "jsd", "teacher": None},
+        {"objective": "jsd", "teacher": None, "hidden_weight": 1.0},
         {"objective": "sampled", "reward_weight": 0.1, "gradient_accumulation_steps": 2},
         {"objective": "top-k", "replays": None},
     ],

@@ -29,7 +29,7 @@ from trl.trainer.utils import pad, use_adapter
 from vsp_gym.errors import UnknownNameError, VSPGymError
 from vsp_gym.scoring import score_reply
 from vsp_gym_trl.data import CELL, OpcdRow, open_image, read_board
-from vsp_gym_trl.losses import Objective, cross_entropy
+from vsp_gym_trl.losses import Objective, cross_entropy, hidden_distance
 from vsp_gym_trl.processing import ImageProcessor
 from vsp_gym_trl.sft import RowCollator, lora_config
 from vsp_gym_trl.training import (
@@ -61,6 +61,10 @@ class OpcdConfig(DistillationConfig):  # type: ignore[misc]
     )
     forward_share: float = field(default=0.0, metadata={"help": "Share of forward KL mixed in everywhere."})
     guard: bool = field(default=True, metadata={"help": "Forward KL where the student is dead; see losses."})
+    hidden_weight: float = field(
+        default=0.0,
+        metadata={"help": "Weight of the distance between the hidden states of all layers on the replies."},
+    )
     teacher_from_base: bool = field(
         default=False, metadata={"help": "The teacher is the student without its adapters."}
     )
@@ -76,8 +80,9 @@ class OpcdConfig(DistillationConfig):  # type: ignore[misc]
         self.generation_kwargs: Any = {"min_new_tokens": self.min_new_tokens, **others}
         super().__post_init__()
         self.to_objective()
-        if self.replay_weight < 0:
-            raise VSPGymError(f"replay_weight must not be negative, not {self.replay_weight!r}")
+        for name in ("replay_weight", "hidden_weight"):
+            if getattr(self, name) < 0:
+                raise VSPGymError(f"{name} must not be negative, not {getattr(self, name)!r}")
 
     def to_objective(self) -> Objective:
         """The objective; raises `VSPGymError` for values out of range."""
@@ -212,6 +217,8 @@ class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
             raise VSPGymError("give either a teacher or teacher_from_base")
         if self.teacher_model is not None:
             self.teacher_model.requires_grad_(False)
+            if args.hidden_weight:
+                check_layers(self.accelerator.unwrap_model(self.model), self.teacher_model)
         self.objective = args.to_objective()
         self.reward, self.reward_weight = reward, reward_weight
         self._replays = {name: given for name, given in (replays or {}).items() if given[1] > 0}
@@ -279,9 +286,24 @@ class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
             return student, use_adapter(student, adapter_name=None)
         return self.accelerator.unwrap_model(self.teacher_model), nullcontext()
 
-    def _hidden(self, model: Any, ids: Tensor, mask: Tensor, keep: int, **pictures: Tensor) -> Tensor:
-        found: Tensor = self._get_last_hidden_state(model, ids, mask, keep, **pictures)
-        return found
+    def _hidden(
+        self, model: Any, ids: Tensor, mask: Tensor, keep: int, **pictures: Tensor
+    ) -> tuple[Tensor, list[Tensor]]:
+        """What the last layer gives for the last `keep` tokens; and what each layer does, if that counts."""
+        states: list[Tensor] = []
+
+        def note(_layer: Any, _given: Any, output: Any) -> None:
+            whole = output[0] if isinstance(output, tuple) else output
+            states.append(whole[:, -keep - 1 : -1])
+
+        layers = _layers(model) if self.args.hidden_weight else ()
+        hooks = [layer.register_forward_hook(note) for layer in layers]
+        try:
+            found: Tensor = self._get_last_hidden_state(model, ids, mask, keep, **pictures)
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return found, states
 
     def _compute_loss(
         self, unwrapped_student: Any, inputs: dict[str, Any], num_items_in_batch: Any
@@ -294,7 +316,7 @@ class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
             for name in ("pixel_values", "image_grid_thw", "mm_token_type_ids")
             if name in inputs
         }
-        student = self._hidden(
+        student, own_states = self._hidden(
             unwrapped_student,
             torch.cat([inputs["prompt_ids"], ids], 1),
             torch.cat([inputs["prompt_mask"], mask], 1),
@@ -305,7 +327,7 @@ class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
         training = teacher_model.training
         with torch.no_grad(), entered:
             teacher_model.eval()
-            teacher = self._hidden(
+            teacher, its_states = self._hidden(
                 teacher_model,
                 torch.cat([inputs["teacher_ids"], ids], 1),
                 torch.cat([inputs["teacher_mask"], mask], 1),
@@ -327,6 +349,12 @@ class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
         tokens = counted.sum()
         total = tokens.clamp(min=1) if num_items_in_batch is None else num_items_in_batch
         loss = sums[0] / total
+        if own_states:
+            pairs = zip(own_states, its_states, strict=True)
+            distances = [hidden_distance(own[counted], its[counted]).sum() for own, its in pairs]
+            distance = torch.stack(distances).mean()
+            loss = loss + self.args.hidden_weight * distance / total
+            self._log_metric("hidden", float(distance.detach() / tokens.clamp(min=1)))
         with torch.no_grad():
             self._log_metric("divergence", float(sums[1] / tokens.clamp(min=1)))
             self._log_metric("dead", float(sums[3] / tokens.clamp(min=1)))
@@ -383,6 +411,29 @@ class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
             self._log_metric(f"replay/{name}", float(losses[-1].detach()))
         weight: float = self.args.replay_weight
         return weight * torch.stack(losses).sum()
+
+
+def _layers(model: Any) -> Any:
+    """The layers of a model's language model, with or without adapters."""
+    whole = model.base_model.model if is_peft_model(model) else model
+    return whole.model.language_model.layers
+
+
+def check_layers(student: Any, teacher: Any) -> None:
+    """Check that each layer of a student has one of the teacher to be led to.
+
+    Raises:
+        VSPGymError: if they differ in number or width.
+    """
+    shapes = [
+        (len(_layers(model)), model.config.get_text_config().hidden_size) for model in (student, teacher)
+    ]
+    if shapes[0] != shapes[1]:
+        ours, theirs = (f"{layers} layers of {width}" for layers, width in shapes)
+        raise VSPGymError(
+            f"hidden_weight needs a teacher of the student's architecture; the student has {ours}, the "
+            f"teacher {theirs}"
+        )
 
 
 def check_teacher(student: ImageProcessor, teacher: ImageProcessor) -> None:

@@ -385,7 +385,7 @@ class Trainer:
             objective: how far the student is from its teacher.
             teacher: the teacher's weights.
             shown: whether the teacher sees a reference plan.
-            led: whether replies count only at `led_positions`.
+            led: whether replies count only at `led_positions`, for a teacher that has not learned from walks.
             hidden: the weight of the distance between hidden states, see `hidden_distance`, at the end of the
                 prompts, which is the same for both, and at all tokens of the replies.
             boards: where boards are drawn from; all training boards if None.
@@ -394,7 +394,8 @@ class Trainer:
             names: as many as batches, whose boards are drawn instead.
 
         Returns:
-            Means over tokens: the divergence, the share of dead positions; and the tokens of a reply.
+            Means over tokens: `divergence`, `dead` positions and the distance of `hidden` states, 0 without a
+            weight; and the `tokens` of a reply.
         """
         boards = boards or {name: task.boards for name, task in self.data.items()}
         view = View("student", mode)

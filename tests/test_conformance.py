@@ -236,7 +236,7 @@ class Greedy(FrozenLakeStatement):
     """A cell that a plan mentions is read as a hole's."""
 
     def parse(self, text: str) -> tuple[FrozenLakeLayout, Cell]:
-        return super().parse(text.replace("\nPlan:", "\nHoles: (0, 0)"))
+        return super().parse(text.replace("\nRoute:", "\nHoles: (0, 0)"))
 
 
 class Crashing(FrozenLakeStatement):

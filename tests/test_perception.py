@@ -47,6 +47,7 @@ PROSE = st.sampled_from(
         "Here is what I see:\n",
         "**The board**",
         "Plan: right 2, down 1, PICK, up 1.",
+        "Route: (0, 1), (0, 2), PICK, (1, 2).",
         "We go around and reach it. The agent is then at (1, 1).",
         "Open question: which way is shorter?",
         "There are 3 ways; the printer, the goal and the table come later.",

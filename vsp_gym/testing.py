@@ -831,7 +831,7 @@ def statements(task: str | AnyPlanningTask) -> SearchStrategy[tuple[str, tuple[A
     return st.one_of(
         stated.map(
             lambda drawn: (
-                drawn[2](task.statement.state(*drawn[0]), _spoken(task, *drawn[0], drawn[1])),
+                drawn[2](task.statement.state(*drawn[0]), _spoken(task, drawn[0][0], drawn[0][1], drawn[1])),
                 drawn[0],
             )
         ),

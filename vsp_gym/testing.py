@@ -51,7 +51,6 @@ from vsp_gym.prompts import (
     example_solution,
     message_texts,
     missing_templates,
-    trace_route,
     write_reply,
 )
 from vsp_gym.render import THEMES, render_rgb
@@ -642,8 +641,8 @@ def _check_statements(board: _Board) -> Iterator[str]:
 
 def _spoken(task: AnyPlanningTask, layout: Layout, state: Any, plan: Plan) -> str:
     """A plan as replies give it after a statement."""
-    route = ", ".join(trace_route(task, layout, state, plan=plan))
-    return f"Route: {route}.\n<answer>{format_plan(plan, task)}</answer>"
+    reply = write_reply(task, layout, state, plan=plan)
+    return reply.removeprefix(f"{task.statement.state(layout, state)}\n")
 
 
 _SETTINGS: dict[str, Callable[[str, str], str]] = {

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from vsp_gym.core import MOVES, Action, Layout, Plan
+from vsp_gym.core import Action, Layout, Plan
 from vsp_gym.envs import get_task
 from vsp_gym.envs.base import PlanningTask
 from vsp_gym.errors import VSPGymError
@@ -642,11 +642,10 @@ class _Words:
         return numbers, nothing
 
     def _name(self, layout: Layout, state: Any, action: Action, form: PlanMode) -> str:
-        if form == "direct" or action not in MOVES:
+        if form == "direct":
             return SHORT[action]
-        after = self._task.transition(layout, state, action).state
-        row, col = self._task.picture.agent(layout, after)
-        return f"({row}, {col})"
+        (name,) = trace_route(self._task, layout, state, plan=(action,))
+        return name
 
 
 def _make(job: _Job) -> _Made:

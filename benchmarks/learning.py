@@ -8,6 +8,7 @@ plans; with and without replay of what was learned before. The core's scorer and
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,9 @@ _BATCHES = 3
 _REPLIES = 150
 """Boards of each task and size that are replied to at once when a model is judged."""
 
+_WATCHED = 1 / 8
+"""The share of the held-out boards that points of learning curves are measured on."""
+
 HELD_OUT_THEMES = ("default", "high-contrast", "inverted")
 PERTURBATIONS = tuple(
     (kind, severity, seed)
@@ -59,20 +63,23 @@ class Preset:
     base_seconds: float
     """Learning to see and to plan from words."""
     direct_seconds: float
-    """The arm that matters whose replies are the plan alone."""
+    """Long arms whose replies are the plan alone."""
     full_seconds: float
-    """The one whose replies state the board and then plan."""
+    """Long arms whose replies state the board and then plan."""
     other_seconds: float
-    """Every arm that is compared with them."""
+    """Arms that are compared with each other at equal time."""
     extra_seconds: float
     """Every arm of the further questions."""
     arms: tuple[str, ...] = ("main",)
     """Groups of arms that are run."""
     shares: Mapping[str, float] = field(
-        default_factory=lambda: {"frozen_lake": 0.38, "maze": 0.48, "mini_behaviour": 0.14}
+        default_factory=lambda: {"frozen_lake": 0.37, "maze": 0.50, "mini_behaviour": 0.13}
     )
-    """How often each task has its turn in the base stage; sizes have it by their counts. In arms, tasks have
-    it equally often, and sizes by their cells."""
+    """How often each task has its turn in the base stage; sizes have it by their counts."""
+    arm_shares: Mapping[str, float] = field(
+        default_factory=lambda: {"frozen_lake": 0.40, "maze": 0.44, "mini_behaviour": 0.16}
+    )
+    """The same for arms, where sizes have it by their third power."""
     seeds: int = 3
     """Runs of the two arms that matter."""
     few: int = 1800
@@ -82,7 +89,7 @@ class Preset:
     seen."""
     rollouts: int = 128
     """Boards of one task and size, three such batches in a step of an arm; besides them, one of `base_boards`
-    is replayed: read, and once in three seen."""
+    is replayed: read, and in every third step seen."""
     batches: int = 12
     """Batches that a student replies to at once; a policy gradient has new replies in every step."""
     steps: int | None = None
@@ -102,9 +109,9 @@ class Preset:
 
 _SMOKE: Counts = {"frozen_lake": {3: 200}, "maze": {3: 200}, "mini_behaviour": {5: 200}}
 _FULL: Counts = {
-    "frozen_lake": {3: 6_000, 4: 14_000, 5: 28_000, 6: 42_000, 7: 56_000, 8: 70_000},
-    "maze": {3: 6_000, 4: 20_000, 5: 50_000, 6: 75_000},
-    "mini_behaviour": {5: 6_000, 6: 20_000},
+    "frozen_lake": {3: 4_000, 4: 10_000, 5: 22_000, 6: 36_000, 7: 56_000, 8: 92_000},
+    "maze": {3: 4_000, 4: 16_000, 5: 60_000, 6: 180_000},
+    "mini_behaviour": {5: 8_000, 6: 20_000},
 }
 
 PRESETS: Mapping[str, Preset] = {
@@ -131,11 +138,11 @@ PRESETS: Mapping[str, Preset] = {
         "the benchmark, for one GPU of the H100's class",
         "base",
         _FULL,
-        held_out=150,
-        base_seconds=255,
-        direct_seconds=70,
-        full_seconds=50,
-        other_seconds=35,
+        held_out=300,
+        base_seconds=260,
+        direct_seconds=66,
+        full_seconds=80,
+        other_seconds=24,
         extra_seconds=20,
     ),
 }
@@ -152,6 +159,8 @@ class Arm:
     hidden: bool = False
     """Whether hidden states are led to the teacher's as well."""
     replay: bool = True
+    long: bool = False
+    """Whether it has the time of the arms that matter."""
     shown: bool = False
     """Whether the teacher sees the reference plan."""
     few: bool = False
@@ -166,8 +175,8 @@ class Arm:
 def make_arms(preset: Preset) -> list[Arm]:
     """The preset's arms, those that matter first."""
     matter = [
-        Arm("distilled with hidden states", "full", "reverse-kl", hidden=True),
-        Arm("distilled with hidden states", "direct", "reverse-kl", hidden=True),
+        Arm("distilled with hidden states", "full", "reverse-kl", hidden=True, long=True),
+        Arm("distilled with hidden states", "direct", "reverse-kl", hidden=True, long=True),
     ]
     others = [
         Arm("distilled", "direct", "reverse-kl"),
@@ -176,6 +185,7 @@ def make_arms(preset: Preset) -> list[Arm]:
     oracle = Arm("fine-tuned on oracle plans", "direct")
     comparison = [
         oracle,
+        Arm("distilled with hidden states, briefly", "direct", "reverse-kl", hidden=True),
         *(replace(arm, seed=seed) for seed in range(1, preset.seeds) for arm in matter),
         *(replace(arm, replay=False) for arm in (*matter, *others, oracle)),
     ]
@@ -239,7 +249,7 @@ class Run:
     def make_data(self, kept: Path | None = None) -> None:
         """Boards of all tasks, made in all processes; those to learn from may come from an earlier run."""
         import torch
-        from vsp_gym_trl.lean.boards import STRAYED, WALKS, TaskBoards, make_boards, make_prompts
+        from vsp_gym_trl.lean.boards import TaskBoards, make_boards, make_prompts
         from vsp_gym_trl.lean.training import TaskData
 
         began = time.perf_counter()
@@ -256,16 +266,12 @@ class Run:
                 name = f"{task} {size}"
                 asked = (book, self.tokenizer, size)
                 if name in known:
-                    boards = TaskBoards.from_tensors(
-                        book.task, size, known[name], walks=WALKS, strayed=STRAYED
-                    )
+                    boards = TaskBoards.from_tensors(book.task, size, known[name])
                 else:
                     boards = make_boards(*asked, count, "train", **how)
                     known[name] = boards.tensors()
                 boards = boards.to(self.device)
-                held_out = make_boards(
-                    *asked, self.preset.held_out, "test", distinct=True, walks=0, strayed=0, **how
-                )
+                held_out = make_boards(*asked, self.preset.held_out, "test", distinct=True, walks=0, **how)
                 self.held_out[name] = held_out.to(self.device)
                 patches = self._patches(task, "classic", [boards, self.held_out[name]])
                 share = self.preset.shares[task] * count / sum(counts.values())
@@ -318,8 +324,8 @@ class Run:
         both = (*words["direct"], *words["full"])
         base = Part((*both, *[PERCEPTION] * (len(both) // 5)), preset.base_boards, turns=True, growing=True)
         self.base_parts: list[Part] = [base] * 2
-        replay = (*both, *[PERCEPTION] * (len(both) // 2))
-        self.replay_parts: list[Part] = [Part(replay, preset.base_boards, turns=True, even=True)]
+        read = Part(both, preset.base_boards, turns=True)
+        self.replay_parts = [read, read, Part((PERCEPTION,), preset.base_boards, turns=True, even=True)]
 
     def learn(self, name: str, parts: Sequence[Part]) -> None:
         """The supervised stage, on all boards."""
@@ -373,7 +379,7 @@ class Run:
         asked = [(name, trainer.draw(boards[name], preset.rollouts)) for name in names]
         work: dict[str, Callable[[], object]] = {
             "a step of the base stage": lambda: trainer.learn(self.base_parts),
-            "replay": lambda: trainer.learn(self.replay_parts),
+            "three replays": lambda: trainer.learn(self.replay_parts),
         }
 
         def distill(mode: Mode) -> None:
@@ -423,11 +429,13 @@ class Run:
         boards = self._few_boards() if arm.few else None
         objective = Objective(arm.objective, guard=arm.objective != "sampled") if arm.objective else None
         for task in self.data.values():
-            sizes = self.preset.counts[task.book.task.name]
-            task.share = task.boards.size**2 / sum(size**2 for size in sizes)
+            kind = task.book.task.name
+            cubes = {size: size**3 for size in preset.counts[kind]}
+            task.share = preset.arm_shares[kind] * cubes[task.boards.size] / sum(cubes.values())
             task.looks = len(task.patches) if arm.perturbed else 1
 
         batches = _BATCHES if arm.objective == "sampled" else preset.batches
+        replayed = itertools.cycle(self.replay_parts)
 
         def distill(names: Sequence[str] = ()) -> dict[str, Any]:
             return trainer.distill(
@@ -445,7 +453,7 @@ class Run:
             else:
                 numbers = trainer.learn([self._oracle_part(arm)] * _BATCHES, boards)
             if arm.replay:
-                trainer.learn(self.replay_parts)
+                trainer.learn([next(replayed)])
             return numbers
 
         if objective:
@@ -459,7 +467,7 @@ class Run:
         watched: list[tuple[float, Any]] = []
 
         def watch(curve: Curve) -> None:
-            pending = self.evaluator.start(self._view(arm), share=1 / 4)
+            pending = self.evaluator.start(self._view(arm), share=_WATCHED)
             watched.append((curve.seconds, pending))
 
         curve = trainer.run(
@@ -491,7 +499,7 @@ class Run:
     def _seconds(self, arm: Arm) -> float:
         if arm.group == "questions":
             return self.preset.extra_seconds
-        if not arm.hidden:
+        if not arm.long:
             return self.preset.other_seconds
         return self.preset.full_seconds if arm.mode == "full" else self.preset.direct_seconds
 
@@ -541,7 +549,7 @@ class Run:
             size = max(counts) + 1
             book = make_prompts(task, self.tokenizer)
             asked = (book, self.tokenizer, size, self.preset.held_out, "test")
-            boards = make_boards(*asked, distinct=True, walks=0, strayed=0, **how).to(self.device)
+            boards = make_boards(*asked, distinct=True, walks=0, **how).to(self.device)
             data[f"{task} {size}"] = TaskData(book, boards, self._patches(task, "classic", [boards]))
         trainer = Trainer(self.network, data, self.tokenizer.eos_token_id)
         held_out = {name: task.boards for name, task in data.items()}

@@ -58,9 +58,7 @@ def books(tokenizer: Any) -> dict[str, PromptBook]:
 @pytest.fixture(scope="module")
 def held_out(books: dict[str, PromptBook], tokenizer: Any) -> dict[str, TaskBoards]:
     return {
-        name: lean_boards.make_boards(
-            books[name], tokenizer, size, 6, "test", distinct=True, walks=0, strayed=0
-        )
+        name: lean_boards.make_boards(books[name], tokenizer, size, 6, "test", distinct=True, walks=0)
         for name, size in SIZES.items()
     }
 
@@ -270,17 +268,9 @@ def test_boards_that_were_kept_are_the_same(
     boards = lean_boards.make_boards(books["maze"], tokenizer, 3, 5, "train")
     torch.save(boards.tensors(), tmp_path / "boards.pt")
     kept = torch.load(tmp_path / "boards.pt", weights_only=True)
-    again = TaskBoards.from_tensors(boards.task, 3, kept, walks=boards.walks, strayed=boards.strayed)
+    again = TaskBoards.from_tensors(boards.task, 3, kept)
     assert all(torch.equal(x, boards.tensors()[name]) for name, x in again.tensors().items())
     assert (again.task, again.size, len(again)) == (boards.task, 3, 5)
-
-
-def test_random_plans_are_shortest_and_differ() -> None:
-    task, rng = TASKS["frozen_lake"], np.random.default_rng(0)
-    solution = next(lean_boards.boards_of_split(task, 5, "train", rng))
-    plans = {lean_boards.random_plan(solution, rng) for _ in range(30)}
-    assert all(len(plan) == solution.distance() for plan in plans)
-    assert len(plans) == min(len(plans), solution.count())
 
 
 def test_plans_turn_only_where_they_must() -> None:
@@ -330,53 +320,6 @@ def test_training_boards_more_often_have_something_in_the_way(
     assert shares[1] < shares[0] - 0.2
 
 
-def test_strayed_plans_find_back() -> None:
-    task, rng = TASKS["maze"], np.random.default_rng(1)
-    found = lean_boards.boards_of_split(task, 6, "train", rng)
-    solution = next(one for one in found if (one.distance() or 0) > 6)
-    along = lean_boards.straight_plan(solution)
-    strayed = 0
-    for _ in range(40):
-        plan, strays = lean_boards.strayed_plan(solution, rng, along)
-        first = strays.index(True) if any(strays) else len(along)
-        assert plan[:first] == along[:first]
-        assert sum(strays) <= lean_boards.MOST_STRAYS
-        state = solution.start
-        for action, stray in zip(plan, strays):
-            assert stray or action in solution.optimal_actions(state)
-            state = task.transition(solution.layout, state, action).state
-        assert not solution.optimal_actions(state)
-        strayed += any(strays)
-    assert strayed > 5
-
-
-def test_actions_that_stray_are_given_and_not_learned(books: dict[str, PromptBook], tokenizer: Any) -> None:
-    for name, size in SIZES.items():
-        boards = lean_boards.make_boards(books[name], tokenizer, size, 40, "train")
-        for mode in ("direct", "full"):
-            replies = boards.replies[mode]
-            given = replies.ids < 0
-            shortest = boards.shortest_plans
-            assert not given[:, :shortest].any()
-            given[:, shortest : shortest + boards.walks] = False
-            assert given.any()
-            for row, plan in given.any(2).nonzero().tolist():
-                ids = replies.ids[row, plan, : replies.lengths[row, plan]]
-                words = tokenizer.decode(ids[ids < 0].bitwise_not().tolist())
-                assert "answer" not in words
-                assert "Route" not in words
-
-
-def test_steps_that_stray_are_given_where_they_are_first_named() -> None:
-    left, right, up = (Action[name] for name in ("LEFT", "RIGHT", "UP"))
-    plan, strays = (up, left, right, left), (False, False, True, False)
-    task, layout = TASKS["frozen_lake"], FrozenLakeLayout.from_rows(["GFF", "FFS"])
-    reply = "Size: 2 x 3\nRoute: (0, 2), (0, 1), (0, 2), (0, 1).\n<answer>ULRL</answer>"
-    spans = lean_boards._given(task, layout, reply, plan, strays)
-    assert [(reply[start:stop], reply[:start].count("(")) for start, stop in spans] == [("(0, 2)", 2)]
-    assert lean_boards._given(task, layout, "<answer>ULRL</answer>", plan, strays) == [(10, 11)]
-
-
 def test_walks_are_legal_and_leave_the_shortest_way() -> None:
     for name, size in (("maze", 6), ("mini_behaviour", 6), ("frozen_lake", 5)):
         rng = np.random.default_rng(1)
@@ -405,7 +348,7 @@ def test_choices_are_all_that_is_right(name: str, mode: Any, books: Any, tokeniz
         text = tokenizer.decode(told[0][: told[1]].tolist())
         layout, start = parse_description(task, f"{task.title}, {text}")
         solution = Solution(task, layout, (start,))
-        for plan in range(boards.shortest_plans + boards.walks):
+        for plan in range(boards.plans):
             ids = replies.ids[row, plan, : replies.lengths[row, plan]]
             said = tokenizer.decode(torch.where(ids < 0, ~ids, ids).tolist())
             numbers = boards.choices[mode][row, plan, : len(ids)]
@@ -420,7 +363,7 @@ def test_choices_are_all_that_is_right(name: str, mode: Any, books: Any, tokeniz
                 if steps:
                     state = task.transition(layout, state, steps.pop(0)).state
             assert not steps
-            assert solution.distance(state) == 0 or plan >= boards.shortest_plans
+            assert solution.distance(state) == 0 or plan > 0
             if mode == "direct" and solution.distance(state):
                 assert (ids[-1] < 0).item()  # what comes after an end that is too early is not learned
     assert (several > 0) == (name != "maze")  # from one cell of a maze to another there is one way

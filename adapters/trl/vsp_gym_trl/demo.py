@@ -157,15 +157,12 @@ class Demo:
         book = make_prompts(self.task, self.tokenizer)
         data: dict[str, TaskData] = {}
         for size, share in preset.sizes.items():
-            train = make_boards(
-                book, self.tokenizer, size, preset.train_boards, "train", seed=seed, strayed=0
-            )
+            train = make_boards(book, self.tokenizer, size, preset.train_boards, "train", seed=seed)
             test = make_boards(
                 *(book, self.tokenizer, size, preset.test_boards, "test"),
                 seed=seed,
                 distinct=True,
                 walks=0,
-                strayed=0,
             )
             patches = tile_patches(self.task, sorted(set(train.tiles.flatten().tolist())), dtype=dtype)
             data[f"{size} x {size}"] = TaskData(book, train, patches, share=share)

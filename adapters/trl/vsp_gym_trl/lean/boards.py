@@ -35,7 +35,7 @@ from vsp_gym.prompts import Role, build_messages, trace_route, write_reply
 from vsp_gym.render import get_theme, perturb
 from vsp_gym.render.atlas import get_sheet
 from vsp_gym.scoring import score_plan
-from vsp_gym.symmetry import Board, Orbits, board_key
+from vsp_gym.symmetry import Orbits, board_key
 from vsp_gym.text import describe
 from vsp_gym_trl.data import CELL
 
@@ -49,9 +49,6 @@ _MODES: tuple[Mode, ...] = ("state", "direct", "full")
 PlanMode = Literal["direct", "full"]
 """The forms of replies that have a plan."""
 
-PLANS = 1
-"""Shortest plans that are kept of each training board: one that goes straight on, and random ones."""
-
 WALKS = 1
 """Walks over each training board, at every step of which the actions that would be right are known."""
 
@@ -64,20 +61,8 @@ MOST_ASTRAY = 4
 LONGEST_WALK = 2
 """Steps of a walk, for each cell of a side."""
 
-STRAYED = 1
-"""Plans of each training board that stray from the first of these and find back."""
-
-STRAY = 0.2
-"""How likely each action of such a plan strays."""
-
-MOST_STRAYS = 3
-"""Actions of such a plan that may stray."""
-
 PLAIN = 0.25
 """Share of the training boards without an obstacle in the way that is kept; see `is_plain`."""
-
-STARTS = 4
-"""Boards that are made of one ground and target, with different starts."""
 
 NO_TILE = 0
 """What fills the canvas beside a board; a tile of the task is its code plus one."""
@@ -89,7 +74,6 @@ _SHEET = 8
 
 _JOB = 500
 _SAMPLE = 48
-_UNBOUNDED = 1 << 30
 
 
 class Ragged(NamedTuple):
@@ -154,8 +138,8 @@ class TaskBoards:
     references: Ragged
     """`[boards]`: what tells a teacher the first of the plans."""
     replies: Mapping[Mode, Ragged]
-    """`[boards, plans]`: replies with the token that ends them. The plans are shortest ones, then walks, and
-    last those that stray from the first."""
+    """`[boards, plans]`: replies with the token that ends them. The first plan is a shortest one, the others
+    are walks."""
     choices: Mapping[PlanMode, Tensor]
     """`int32[boards, plans, longest]`: for each token of these replies the row of `sets` that holds all that
     would be as right in its place; 0 where only the token itself is."""
@@ -163,10 +147,6 @@ class TaskBoards:
     """`int64[sets, most]`: tokens, and -1 behind them; the first row is empty."""
     stated: Tensor
     """`int64[boards]`: with how many tokens a reply in full states the board before it plans, on the CPU."""
-    walks: int
-    """How many of the plans are walks."""
-    strayed: int
-    """How many of the plans stray."""
     layouts: tuple[Layout, ...]
     """For boards that replies are judged on; empty for others."""
 
@@ -174,14 +154,14 @@ class TaskBoards:
         return len(self.tiles)
 
     @property
-    def shortest_plans(self) -> int:
-        """How many plans are shortest ones."""
-        return self.replies["direct"].lengths.shape[1] - self.walks - self.strayed
+    def plans(self) -> int:
+        """How many plans there are of each board."""
+        return self.replies["direct"].lengths.shape[1]
 
     def longest(self, mode: Mode, *, taught: bool = False) -> int:
         """Tokens of the longest reply; of all that are there to learn from, if asked for `taught` ones."""
-        plans = None if taught or mode == "state" else self.shortest_plans
-        return int(self.replies[mode].lengths[:, :plans].max())
+        lengths = self.replies[mode].lengths
+        return int((lengths if taught else lengths[:, :1]).max())
 
     def statements(self, rows: Tensor) -> Ragged:
         """What replies in full begin with, for some boards; all in one width."""
@@ -191,8 +171,7 @@ class TaskBoards:
     @property
     def longest_plan(self) -> int:
         """Tokens that the longest reply in full has after its statement."""
-        lengths = self.replies["full"].lengths[:, : self.shortest_plans]
-        return int((lengths - self.stated[:, None]).max())
+        return int((self.replies["full"].lengths[:, 0] - self.stated).max())
 
     def to(self, device: torch.device | str) -> TaskBoards:
         """These boards, with the arrays on a device."""
@@ -216,9 +195,7 @@ class TaskBoards:
         return {"tiles": self.tiles, "stated": self.stated, "sets": self.sets, **found}
 
     @classmethod
-    def from_tensors(
-        cls, task: AnyPlanningTask, size: int, tensors: Mapping[str, Tensor], *, walks: int, strayed: int
-    ) -> TaskBoards:
+    def from_tensors(cls, task: AnyPlanningTask, size: int, tensors: Mapping[str, Tensor]) -> TaskBoards:
         """The boards that `tensors` was called for."""
 
         def ragged(name: str) -> Ragged:
@@ -234,8 +211,6 @@ class TaskBoards:
             choices={mode: tensors[f"choices.{mode}"] for mode in _FORMS},
             sets=tensors["sets"],
             stated=tensors["stated"],
-            walks=walks,
-            strayed=strayed,
             layouts=(),
         )
 
@@ -254,8 +229,6 @@ class TaskBoards:
             replies={mode: first(ragged) for mode, ragged in self.replies.items()},
             choices={mode: found[some][:, :1] for mode, found in self.choices.items()},
             stated=self.stated[rows],
-            walks=0,
-            strayed=0,
             layouts=tuple(self.layouts[row] for row in rows.tolist()) if self.layouts else (),
         )
 
@@ -395,12 +368,9 @@ class _Job(NamedTuple):
     split: str
     seed: int
     number: int
-    starts: int
     natural: bool
     """Whether boards are as they come, and not chosen by what is in the way."""
-    plans: int
     walks: int
-    strayed: int
     templates: tuple[tuple[str, ...], tuple[str, ...]]
     prompts: tuple[Prompt, Prompt]
     """The prompts of these templates."""
@@ -423,11 +393,12 @@ class _Made(NamedTuple):
 
 
 def boards_of_split(
-    task: AnyPlanningTask, size: int, split: str, rng: np.random.Generator, starts: int = STARTS
+    task: AnyPlanningTask, size: int, split: str, rng: np.random.Generator
 ) -> Iterator[Solution[Any, Any]]:
-    """Random solved boards of a split, without end: of every ground and target up to `starts` boards.
+    """Random solved boards of a split, without end.
 
-    Splits are those of `vsp_gym.generation`: no board of one is a mirror image of a board of another.
+    Splits are those of `vsp_gym.generation`: no board of one is a mirror image of a board of another. Each
+    board has a ground of its own: of boards that share theirs, a model soon learns little more.
     """
     low, high = split_range(split)
     generator, form = task.generator, task.generator.form
@@ -437,12 +408,7 @@ def boards_of_split(
         return [cell for cell in generator.sites(ground) if low <= positions[cell] < high]
 
     while True:
-        solution = generator.draw(rng, size, among=among)
-        board: Board = form.encode(solution.layout)
-        found = solution.starts_within(1, _UNBOUNDED)
-        for number in rng.permutation(len(found))[:starts].tolist():
-            cell = task.picture.agent(solution.layout, solution.states[found[number]])
-            yield solution.restarted(form.decode(board._replace(start=cell.row * size + cell.col)))
+        yield generator.draw(rng, size, among=among)
 
 
 def is_plain(solution: Solution[Any, Any]) -> bool:
@@ -463,76 +429,12 @@ def straight_plan(solution: Solution[Any, Any]) -> Plan:
 
     Of all shortest plans it has few stretches to name, and a model can be certain of it.
     """
-    return tuple(_straight_on(solution, solution.start))
-
-
-def random_plan(solution: Solution[Any, Any], rng: np.random.Generator) -> Plan:
-    """A shortest plan, each of its actions uniform among those that begin one.
-
-    Who has learned only plans that go straight on rejects others that are as short.
-    """
-    plan, state = [], solution.start
+    plan: list[Action] = []
+    state = solution.start
     while options := solution.optimal_actions(state):
-        plan.append(options[int(rng.random() * len(options))])
+        plan.append(plan[-1] if plan and plan[-1] in options else options[0])
         state = solution.task.transition(solution.layout, state, plan[-1]).state
     return tuple(plan)
-
-
-def _straight_on(solution: Solution[Any, Any], state: Any, last: Action | None = None) -> Iterator[Action]:
-    """The actions of a shortest plan from a state, where `last` has led."""
-    while options := solution.optimal_actions(state):
-        last = last if last in options else options[0]
-        yield last
-        state = solution.task.transition(solution.layout, state, last).state
-
-
-def strayed_plan(
-    solution: Solution[Any, Any], rng: np.random.Generator, along: Plan
-) -> tuple[Plan, tuple[bool, ...]]:
-    """A plan that strays from a shortest one and goes on from there by a shortest way.
-
-    A student writes such beginnings while it learns, and a teacher that is shown another plan must have seen
-    how to go on from them. An illegal action leaves everything as it is.
-
-    Args:
-        solution: a solved board.
-        rng: where chance comes from.
-        along: a shortest plan, which is followed to the first action that strays.
-
-    Returns:
-        The plan, and for each action whether it strays.
-    """
-    task, layout = solution.task, solution.layout
-    plan: list[Action] = []
-    strays: list[bool] = []
-    state, ahead = solution.start, list(along)
-    while ahead:
-        action = ahead.pop(0)
-        strayed = False
-        if sum(strays) < MOST_STRAYS and rng.random() < STRAY:
-            other = task.actions[int(rng.random() * len(task.actions))]
-            strayed = other != action and not task.transition(layout, state, other).terminated
-            action = other if strayed else action
-        plan.append(action)
-        strays.append(strayed)
-        state = task.transition(layout, state, action).state
-        if strayed:
-            ahead = list(_straight_on(solution, state, action))
-    return tuple(plan), tuple(strays)
-
-
-def _given(
-    task: AnyPlanningTask, layout: Layout, reply: str, plan: Plan, strays: Sequence[bool]
-) -> list[tuple[int, int]]:
-    """Where a reply names actions that stray: in its route or else its answer."""
-    form: PlanMode = "full" if _ROUTE in reply else "direct"
-    spans, at = [], _plan_at(reply, form)
-    for name, strayed in zip(_names(task, layout, plan, form), strays):
-        start = reply.index(name, at)
-        at = start + len(name)
-        if strayed:
-            spans.append((start, at))
-    return spans
 
 
 _ROUTE, _ANSWER = "\nRoute: ", "<answer>"
@@ -657,17 +559,20 @@ def _make(job: _Job) -> _Made:
     def encode(texts: list[str]) -> list[list[int]]:
         return [found.ids for found in tokenizer.encode_batch(texts, add_special_tokens=False)]
 
-    source = boards_of_split(task, job.size, job.split, rng, job.starts)
+    source = boards_of_split(task, job.size, job.split, rng)
     chosen = (one for one in source if job.natural or not is_plain(one) or rng.random() < PLAIN)
     solutions = list(itertools.islice(chosen, job.boards))
     layouts = [solution.layout for solution in solutions]
-    plans = [_plans(solution, rng, job) for solution in solutions]
+    plans = [
+        [straight_plan(one), *(walk(one, rng, LONGEST_WALK * job.size) for _ in range(job.walks))]
+        for one in solutions
+    ]
     described = [describe(task, layout).rstrip("\n") for layout in layouts]
     (before, after), (ahead, between, behind) = job.templates
     plain = encode([f"{before}{text}{after}" for text in described])
     shown = encode(
         [
-            f"{ahead}{text}{between}{format_plan(some[0][0], task)}{behind}"
+            f"{ahead}{text}{between}{format_plan(some[0], task)}{behind}"
             for text, some in zip(described, plans)
         ]
     )
@@ -680,17 +585,15 @@ def _make(job: _Job) -> _Made:
     stated = []
     for solution, some, statement in zip(solutions, plans, statements):
         for form in _FORMS:
-            for number, (plan, strays) in enumerate(some):
+            for plan in some:
                 text = write_reply(task, solution.layout, plan=plan, reply=form)
                 reply = tokenizer.encode(text, add_special_tokens=False)
-                ids = [*_learned(reply, _given(task, solution.layout, text, plan, strays)), job.end]
-                right = [0] * len(ids)
-                if number < job.plans + job.walks:
-                    right[:-1], nothing = words.choices(solution, plan, form, text, reply)
-                    for token in nothing:
-                        ids[token] = ~ids[token]
+                ids = [*reply.ids, job.end]
+                right, nothing = words.choices(solution, plan, form, text, reply)
+                for token in nothing:
+                    ids[token] = ~ids[token]
                 replies[form].append(ids)
-                choices[form].append(right)
+                choices[form].append([*right, 0])
         stated.append(sum(start < len(statement) for start, _ in reply.offsets))
     tiles = task.picture.batch_tiles(layouts, [task.initial(layout) for layout in layouts])
     texts = {
@@ -705,26 +608,6 @@ def _make(job: _Job) -> _Made:
 
 
 _FORMS: tuple[PlanMode, PlanMode] = ("direct", "full")
-
-
-def _plans(
-    solution: Solution[Any, Any], rng: np.random.Generator, job: _Job
-) -> list[tuple[Plan, tuple[bool, ...]]]:
-    """Shortest plans, walks, and plans that stray from the first; for each action whether it strays."""
-    found = [straight_plan(solution), *(random_plan(solution, rng) for _ in range(job.plans - 1))]
-    walks = [walk(solution, rng, LONGEST_WALK * job.size) for _ in range(job.walks)]
-    return [
-        *((plan, (False,) * len(plan)) for plan in (*found, *walks)),
-        *(strayed_plan(solution, rng, found[0]) for _ in range(job.strayed)),
-    ]
-
-
-def _learned(reply: Any, given: Sequence[tuple[int, int]]) -> list[int]:
-    """A reply's tokens, those that lie in what is given as `~token`."""
-    return [
-        ~token if any(start < b and a < stop for a, b in given) else token
-        for token, (start, stop) in zip(reply.ids, reply.offsets)
-    ]
 
 
 def _pack(rows: Sequence[Sequence[int]]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int64]]:
@@ -744,9 +627,7 @@ def make_boards(
     seed: int = 0,
     distinct: bool = False,
     side: int | None = None,
-    plans: int = PLANS,
     walks: int = WALKS,
-    strayed: int = STRAYED,
     map_jobs: Callable[..., Iterable[_Made]] = map,
 ) -> TaskBoards:
     """Boards of a task and size as arrays; the same for any number of processes.
@@ -762,9 +643,7 @@ def make_boards(
             Else boards with something in the way come more often (`is_plain`).
         side: cells on each side of the canvas, in whose top left corner a board is; as many as the board has
             if None. What a model learns to see on a canvas, it sees on boards of all sizes.
-        plans: how many shortest plans each board gets.
-        walks: how many walks it gets besides.
-        strayed: how many plans that stray it gets besides.
+        walks: how many walks each board gets besides its shortest plan.
         map_jobs: maps a function over jobs; that of an executor uses its processes.
     """
     task = book.task
@@ -778,11 +657,8 @@ def make_boards(
             split=split,
             seed=seed,
             number=start,
-            starts=1 if distinct else STARTS,
             natural=distinct,
-            plans=plans,
             walks=walks,
-            strayed=strayed,
             templates=book.templates,
             prompts=prompts,
             tokenizer=words,
@@ -791,7 +667,7 @@ def make_boards(
         for start in range(0, count, _JOB)
     ]
     made = list(map_jobs(_make, jobs))
-    boards = _joined(task, size, side or size, made, jobs[0], keep_layouts=distinct)
+    boards = _joined(task, size, side or size, made, 1 + walks, keep_layouts=distinct)
     if not distinct:
         return boards
     keys = [board_key(task.name, task.generator.form.encode(layout)) for layout in boards.layouts]
@@ -804,11 +680,10 @@ def _joined(
     size: int,
     side: int,
     made: Sequence[_Made],
-    job: _Job,
+    plans: int,
     *,
     keep_layouts: bool,
 ) -> TaskBoards:
-    plans = job.plans + job.walks + job.strayed
     count = sum(len(part.layouts) for part in made)
     tiles = np.full((count, side, side), NO_TILE, np.int16)
     tiles[:, :size, :size] = np.concatenate([part.tiles for part in made]) + 1
@@ -845,8 +720,6 @@ def _joined(
         choices=choices,
         sets=torch.tensor([[*found, *[-1] * (most - len(found))] for found in sets]),
         stated=torch.tensor([count for part in made for count in part.stated]),
-        walks=job.walks,
-        strayed=job.strayed,
         layouts=tuple(layout for part in made for layout in part.layouts) if keep_layouts else (),
     )
 

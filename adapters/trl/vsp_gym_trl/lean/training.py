@@ -257,9 +257,9 @@ class Trainer:
             The mean over tokens.
         """
         boards = boards or task.boards
-        one_plan = one_plan or view.shown or view.mode == "state"
+        one_plan = one_plan or view.mode == "state"
         rows = self.draw(boards, count)
-        plan = self._draw_plans(boards, view, count, one_plan=one_plan)
+        plan = torch.randint(1 if one_plan else boards.plans, (count,), generator=self._random)
         prompts, at = self.prompts(task, boards, view, rows)
         replies = boards.replies[view.mode]
         tokens = task.boards.longest(view.mode, taught=True)
@@ -290,17 +290,6 @@ class Trainer:
         found = boards.sets[numbers.long()]
         found[..., 0] = torch.where(numbers > 0, found[..., 0], labels)
         return found.masked_fill_((labels < 0)[..., None], -1)
-
-    def _draw_plans(self, boards: TaskBoards, view: View, count: int, *, one_plan: bool) -> Tensor:
-        """Which replies to learn: shortest plans and walks; where one is shown, it or one that strays."""
-        if view.mode == "state":
-            return torch.zeros(count, dtype=torch.int64)
-        unstrayed = boards.shortest_plans + boards.walks
-        if not view.shown:
-            plans = boards.shortest_plans if one_plan else unstrayed
-            return torch.randint(plans, (count,), generator=self._random)
-        plan = torch.randint(1 + boards.strayed, (count,), generator=self._random)
-        return plan + (unstrayed - 1) * (plan > 0)
 
     def sampler(self, groups: int, boards: int, places: int) -> Sampler:
         """A sampler for that many boards of that many tasks, made when first needed."""

@@ -21,6 +21,9 @@ class Series:
 
     name: str
     points: Sequence[tuple[float, float]]
+    color: int
+    """Its number in `COLORS`, which begin anew behind the last."""
+    dashed: bool = False
 
 
 def line_chart(title: str, x_label: str, y_label: str, series: Sequence[Series], top: float = 100.0) -> str:
@@ -48,8 +51,8 @@ def line_chart(title: str, x_label: str, y_label: str, series: Sequence[Series],
     )
     parts.append(f'<text x="{LEFT - 8}" y="{TOP - 8}" text-anchor="end">{escape(y_label)}</text>')
     for number, one in enumerate(series):
-        color = COLORS[number % len(COLORS)]
-        dash = ' stroke-dasharray="5 4"' if number >= len(COLORS) else ""
+        color = COLORS[one.color % len(COLORS)]
+        dash = ' stroke-dasharray="5 4"' if one.dashed else ""
         line = " ".join(f"{x},{y}" for x, y in (place(*point) for point in one.points))
         parts.append(f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="2"{dash}/>')
         y = TOP + 10 + 20 * number

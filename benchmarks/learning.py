@@ -266,7 +266,15 @@ class Run:
                 name = f"{task} {size}"
                 asked = (book, self.tokenizer, size)
                 if name in known:
-                    boards = TaskBoards.from_tensors(book.task, size, known[name])
+                    try:
+                        boards = TaskBoards.from_tensors(book.task, size, known[name])
+                    except KeyError as error:
+                        raise click.UsageError(f"{kept} lacks {error}: it is of another version") from None
+                    if len(boards) != count:
+                        raise click.UsageError(
+                            f"{kept} has {len(boards):,} boards of {name}, and {count:,} are wanted: "
+                            "it is of another preset"
+                        )
                 else:
                     boards = make_boards(*asked, count, "train", **how)
                     known[name] = boards.tensors()
@@ -351,7 +359,12 @@ class Run:
         self.stages["compilation"] = {"seconds": time.perf_counter() - began}
         self.log("compiled")
         if kept and kept.exists():
-            self.network.weights.load(torch.load(kept).to(self.device))
+            weights = torch.load(kept, weights_only=True)
+            if len(weights) != len(self.network.weights):
+                raise click.UsageError(
+                    f"{kept} has {len(weights):,} weights, and the model has {len(self.network.weights):,}"
+                )
+            self.network.weights.load(weights.to(self.device))
         else:
             self.learn("learning to see, and to plan from words", self.base_parts)
             if kept:
@@ -438,6 +451,7 @@ class Run:
         replayed = itertools.cycle(self.replay_parts)
 
         def distill(names: Sequence[str] = ()) -> dict[str, Any]:
+            assert objective is not None  # for the type checker
             return trainer.distill(
                 *(arm.mode, preset.rollouts, objective, self.teacher),
                 shown=arm.shown,
@@ -691,8 +705,10 @@ def table(result: Mapping[str, Any]) -> str:
 
 
 def sizes_table(result: Mapping[str, Any]) -> str:
-    """The arms that matter by task and size, in Markdown."""
-    chosen = [
+    """What arms start from, and those that are distilled with replay, by task and size, in Markdown."""
+    base = result["stages"]["base"].get("scores", {})
+    before = [(f"before: {label}", base.get(label)) for label in ("words -> direct", "words -> full")]
+    chosen = before + [
         (_title(Arm(**o["arm"])), o["scores"].get(f"picture -> {o['arm']['mode']}"))
         for o in result["arms"]
         if o["arm"]["objective"] == "reverse-kl" and o["arm"]["replay"] and o["arm"]["group"] != "questions"
@@ -701,44 +717,50 @@ def sizes_table(result: Mapping[str, Any]) -> str:
     if not chosen:
         return ""
     groups = [key for key in chosen[0][1]["optimal"] if key != "macro"]
-    lines = [f"| optimal, % | {' | '.join(groups)} |", f"|---|{'--:|' * len(groups)}"]
+    heads = [
+        group if group.rpartition(" ")[0] != before.rpartition(" ")[0] else group.rpartition(" ")[2]
+        for before, group in zip(["", *groups], groups)
+    ]
+    lines = [f"| optimal, % | {' | '.join(heads)} |", f"|---|{'--:|' * len(groups)}"]
     for name, found in chosen:
         lines.append(f"| {name} | {' | '.join(_percent(found['optimal'][group]) for group in groups)} |")
     return "\n".join(lines)
 
 
 def questions_table(result: Mapping[str, Any]) -> str:
-    """The further questions, in Markdown."""
+    """What the main table does not have, in Markdown: teachers, larger boards, and themes."""
     lines = ["| what | measure | % |", "|---|---|--:|"]
     for outcome in [{"arm": None, "scores": result["stages"]["base"].get("scores", {})}, *result["arms"]]:
         arm = Arm(**outcome["arm"]) if outcome["arm"] else None
         for label, found in outcome["scores"].items():
             measure = "state" if "-> state" in label else "optimal"
-            known = (
-                "teacher" in label
-                or "theme" in label
-                or "," in label
-                or (arm is not None and arm.group == "questions")
-            )
-            if known:
+            seeing = arm is not None and arm.mode == "state"
+            if seeing or "teacher" in label or "," in label:
                 name = _title(arm) if arm else "the model that arms start from"
                 lines.append(f"| {name} | {label}: {measure} | {_percent(found[measure]['macro'])} |")
     return "\n".join(lines)
 
 
 def charts(result: Mapping[str, Any], out: Path) -> list[Path]:
-    """Learning curves of the arms as SVG files: one for each form of the reply."""
+    """Learning curves of the arms as SVG files, dashed without replay: one for each form of the reply."""
     written = []
     for mode, title in (("direct", "the plan alone"), ("full", "the state, then the plan")):
-        series = [
-            Series(
-                _title(Arm(**outcome["arm"])),
-                [(point["seconds"], 100 * point["optimal"]) for point in outcome["watched"]],
-            )
+        chosen = [
+            (Arm(**outcome["arm"]), outcome["watched"])
             for outcome in result["arms"]
             if outcome["arm"]["mode"] == mode
             and outcome["arm"]["group"] != "questions"
             and not outcome["arm"]["seed"]
+        ]
+        names = list(dict.fromkeys(arm.name for arm, _ in chosen))
+        series = [
+            Series(
+                _title(replace(arm, mode="direct")),  # the picture's title tells the form of replies
+                [(point["seconds"], 100 * point["optimal"]) for point in watched],
+                color=names.index(arm.name),
+                dashed=not arm.replay,
+            )
+            for arm, watched in chosen
         ]
         if any(one.points for one in series):
             path = out / f"learning-{mode}.svg"
@@ -788,7 +810,13 @@ def _changed(preset: Preset, changes: Sequence[str]) -> Preset:
     help="Keeps boards between runs of one version.",
 )
 @click.option("--base", type=click.Path(dir_okay=False, path_type=Path), help="Keeps the model between runs.")
-@click.option("--from", "source", type=click.Path(exists=True, path_type=Path), help="Only report this file.")
+@click.option(
+    "--from",
+    "sources",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Only report this file; several times, for arms that were run one group after the other.",
+)
 def command(
     preset: str,
     out: Path,
@@ -798,12 +826,14 @@ def command(
     changes: tuple[str, ...],
     data: Path | None,
     base: Path | None,
-    source: Path | None,
+    sources: tuple[Path, ...],
 ) -> None:
     """Learning from nothing: the modality gap, and how distillation closes it."""
     out.mkdir(parents=True, exist_ok=True)
-    if source:
-        report(json.loads(source.read_text(encoding="utf-8")), out)
+    if sources:
+        first, *others = (json.loads(source.read_text(encoding="utf-8")) for source in sources)
+        arms = [arm for result in (first, *others) for arm in result["arms"]]
+        report({**first, "arms": arms}, out)
         return
     import os
 

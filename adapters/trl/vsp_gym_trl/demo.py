@@ -144,7 +144,7 @@ class Demo:
         self.scores: dict[str, dict[View, Score]] = {}
         self.replies: dict[str, list[str]] = {}
         self.curves: dict[str, list[tuple[float, float]]] = {}
-        self.losses: dict[str, list[tuple[float, float]]] = {}
+        self.losses: dict[str, dict[str, list[tuple[float, float]]]] = {}
         self._steps = 0
         self._random = np.random.default_rng(seed)
         self._make(seed)
@@ -231,7 +231,7 @@ class Demo:
         for point in curve.points:
             for name, value in point.items():
                 if name not in ("seconds", "steps"):
-                    line = self.losses.setdefault(f"{stage}: {name}", [])
+                    line = self.losses.setdefault(stage, {}).setdefault(name, [])
                     line.append((first + point["steps"], value))
         self._steps += curve.steps
 
@@ -314,7 +314,7 @@ class Demo:
             table=self.table(),
             charts=[
                 Chart("Held-out boards: right replies", self.curves, percent=True),
-                Chart("Losses", self.losses),
+                *(Chart(f"{stage}: losses", lines) for stage, lines in self.losses.items()),
             ],
             examples=self.examples(),
         )

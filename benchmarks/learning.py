@@ -200,6 +200,9 @@ def make_arms(preset: Preset) -> list[Arm]:
         Arm("MGSD's sampled objective", "full", "sampled"),
     ]
     groups = {"main": [*matter, *others], "comparison": comparison, "questions": questions}
+    for group in preset.arms:
+        if group not in groups:
+            raise click.UsageError(f"--set arms: no group {group!r:.40}; there are {', '.join(groups)}")
     return [replace(arm, group=group) for group in preset.arms for arm in groups[group]]
 
 
@@ -582,13 +585,17 @@ class Run:
             data: where boards are kept between runs.
             base: where the model that arms start from is kept between runs.
         """
+        arms = make_arms(self.preset)
+        for kept in (data, base):
+            if kept:
+                kept.parent.mkdir(parents=True, exist_ok=True)
         self.make_data(data)
         began = time.perf_counter()
         self.prepare()
         self.base(base)
         self.log("the model that arms start from is trained")
         trained, outcome = self.start, None
-        for arm in make_arms(self.preset):
+        for arm in arms:
             self.run_arm(arm)
             if arm.mode == "full" and arm.group == "main":
                 trained, outcome = self.network.weights.flat.clone(), self.outcomes[-1]

@@ -22,13 +22,15 @@ from transformers import LlamaConfig, LlamaForCausalLM
 import vsp_gym.cli
 from vsp_gym.errors import FormatError, UnknownNameError, VSPGymError
 from vsp_gym.text import describe
+from vsp_gym_trl.commands.options import checked_settings, trainer_arguments
 from vsp_gym_trl.data import Board, opcd_rows, sft_rows
 from vsp_gym_trl.losses import Objective
-from vsp_gym_trl.opcd import OpcdTrainer, check_teacher, make_opcd_trainer, plan_reward, run_opcd
+from vsp_gym_trl.opcd import OpcdConfig, OpcdTrainer, check_teacher, make_opcd_trainer, plan_reward, run_opcd
 from vsp_gym_trl.processing import load_processor
 from vsp_gym_trl.sft import make_sft_trainer, run_sft
 from vsp_gym_trl.training import (
     BoardEvaluation,
+    check_out,
     check_pixels,
     freeze_vision,
     last_checkpoint,
@@ -285,9 +287,9 @@ def test_hidden_states_need_a_teacher_of_the_same_architecture(
     teacher = load_model(micro)
     del teacher.model.language_model.layers[1]
     with pytest.raises(VSPGymError, match="the student has 2 layers of 64, the teacher 1 layers of 64"):
-        opcd(micro, make_boards(2), tmp_path, teacher=teacher, hidden_weight=1.0)
+        opcd(micro, make_boards(4), tmp_path, teacher=teacher, hidden_weight=1.0)
     with pytest.raises(VSPGymError, match="hidden_weight must not be negative, not -1"):
-        opcd(micro, make_boards(2), tmp_path, hidden_weight=-1.0)
+        opcd(micro, make_boards(4), tmp_path, hidden_weight=-1.0)
 
 
 # -- OPCD: runs -----------------------------------------------------------------------------------
@@ -323,12 +325,17 @@ def test_opcd_takes_steps_and_its_folder_loads(
     assert any(entry.get("tokens_per_second", 0) > 0 for entry in trainer.state.log_history)
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one(micro: Path, make_boards: Boards, tmp_path: Path) -> None:
-    boards = make_boards(16)
-    whole = opcd(micro, boards, tmp_path / "whole", max_steps=4, save_steps=2)
+@pytest.mark.parametrize(("count", "last"), [(16, 2), (8, 2), (8, 3)], ids=["first", "between", "later"])
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    count: int, last: int, micro: Path, make_boards: Boards, tmp_path: Path
+) -> None:
+    """Resumed in its first pass over the boards, between two, and in a later one."""
+    boards = make_boards(count)
+    whole = opcd(micro, boards, tmp_path / "whole", max_steps=4, save_steps=1)
     run_opcd(whole)
-    shutil.copytree(tmp_path / "whole" / "checkpoint-2", tmp_path / "rest" / "checkpoint-2")
-    rest = opcd(micro, boards, tmp_path / "rest", max_steps=4, save_steps=2)
+    kept = f"checkpoint-{last}"
+    shutil.copytree(tmp_path / "whole" / kept, tmp_path / "rest" / kept)
+    rest = opcd(micro, boards, tmp_path / "rest", max_steps=4, save_steps=1)
     run_opcd(rest, resume=True)
     expected, found = weights(whole.model), weights(rest.model)
     assert all(torch.equal(expected[name], found[name]) for name in expected)
@@ -370,6 +377,42 @@ def test_a_used_folder_needs_resume_and_an_empty_one_refuses_it(
 
 
 # -- bad input ------------------------------------------------------------------------------------
+
+
+def test_fewer_boards_than_a_step_takes_are_refused(micro: Path, make_boards: Boards, tmp_path: Path) -> None:
+    with pytest.raises(VSPGymError, match="3 boards are fewer than a step takes: 4"):
+        opcd(micro, make_boards(3), tmp_path, per_device_train_batch_size=2, gradient_accumulation_steps=2)
+
+
+def test_a_folder_with_anything_else_in_it_is_refused(tmp_path: Path) -> None:
+    check_out(tmp_path / "new", resume=False)
+    check_out(tmp_path, resume=False)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(VSPGymError, match="is not empty; name a new folder"):
+        check_out(tmp_path, resume=False)
+    with pytest.raises(VSPGymError, match="is no folder"):
+        check_out(tmp_path / "model.safetensors", resume=False)
+    with pytest.raises(VSPGymError, match="no whole checkpoint"):
+        check_out(tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(("written", "value"), [("False", False), ("true", True), ("None", None), ("x", "x")])
+def test_settings_are_json_or_pythons_words(written: str, value: object) -> None:
+    none = dict.fromkeys(("steps", "batch_size", "learning_rate", "eval_every", "save_every"))
+    found = trainer_arguments(**none, seed=0, settings=[f"guard={written}"])
+    assert found["guard"] == value
+
+
+def test_a_guard_is_on_or_off(tmp_path: Path) -> None:
+    with pytest.raises(VSPGymError, match="guard must be true or false, not 'maybe'"):
+        OpcdConfig(output_dir=str(tmp_path), guard="maybe", use_cpu=True, bf16=False)
+
+
+def test_values_that_the_trainer_refuses_are_told_in_one_line() -> None:
+    with pytest.raises(VSPGymError, match="refuses its settings: 1 is not 2"), checked_settings():
+        raise ValueError("1 is\nnot 2")
+    with pytest.raises(VSPGymError, match=r"^as it is$"), checked_settings():
+        raise VSPGymError("as it is")
 
 
 def test_a_leaking_row_stops_the_run(micro: Path, make_boards: Boards, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ can do already, and rewards by the simulator.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 from trl import DistillationConfig, DistillationTrainer
-from trl.trainer.utils import pad, use_adapter
+from trl.trainer.utils import RepeatSampler, pad, use_adapter
 
 from vsp_gym.errors import UnknownNameError, VSPGymError
 from vsp_gym.scoring import score_reply
@@ -33,6 +33,7 @@ from vsp_gym_trl.losses import Objective, cross_entropy, hidden_distance
 from vsp_gym_trl.processing import ImageProcessor
 from vsp_gym_trl.sft import RowCollator, lora_config
 from vsp_gym_trl.training import (
+    LOGGING,
     BoardEvaluation,
     BoardTrainer,
     check_resume,
@@ -79,6 +80,8 @@ class OpcdConfig(DistillationConfig):  # type: ignore[misc]
         others: dict[str, Any] = getattr(self, "generation_kwargs", None) or {}
         self.generation_kwargs: Any = {"min_new_tokens": self.min_new_tokens, **others}
         super().__post_init__()
+        if not isinstance(self.guard, bool):
+            raise VSPGymError(f"guard must be true or false, not {self.guard!r:.40}")
         self.to_objective()
         for name in ("replay_weight", "hidden_weight"):
             if getattr(self, name) < 0:
@@ -186,6 +189,24 @@ def plan_reward(board: str, reply: str) -> float:
     return 1.0 if score.optimal else 0.5 if score.success else 0.0
 
 
+class _EpochSampler(RepeatSampler):  # type: ignore[misc]
+    """TRL's order of rows, which in every epoch depends on the seed and the epoch alone.
+
+    TRL's own goes on from the epochs before it, so that a resumed run would begin with the first one's again.
+    """
+
+    _epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called at the beginning of every epoch, also of one that a resumed run begins with."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        if self.shuffle:
+            self.generator.manual_seed(self.seed + self._epoch)
+        return super().__iter__()  # type: ignore[no-any-return]
+
+
 class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
     """`DistillationTrainer` whose teacher reads `teacher_prompt` before the student's own tokens.
 
@@ -211,6 +232,12 @@ class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
         **others: Any,
     ) -> None:
         super().__init__(args=args, **others)
+        batch = self._get_train_sampler().batch_size
+        if len(self.train_dataset) < batch:
+            raise VSPGymError(
+                f"{len(self.train_dataset)} boards are fewer than a step takes: {batch}, the batch of all "
+                "devices and accumulated steps"
+            )
         if args.teacher_from_base and not is_peft_model(self.model):
             raise VSPGymError("teacher_from_base needs a student with adapters; name a teacher instead")
         if args.teacher_from_base == (self.teacher_model is not None):
@@ -224,6 +251,17 @@ class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
         self._replays = {name: given for name, given in (replays or {}).items() if given[1] > 0}
         self._collate_replay = RowCollator(self.processing_class)
         self._warned = False
+
+    def _get_train_sampler(self, dataset: Dataset | None = None) -> _EpochSampler:
+        theirs = super()._get_train_sampler(dataset)
+        return _EpochSampler(
+            theirs.data_source,
+            theirs.mini_repeat_count,
+            theirs.batch_size,
+            theirs.repeat_count,
+            theirs.shuffle,
+            theirs.seed,
+        )
 
     def _set_signature_columns_if_needed(self) -> None:
         self._signature_columns = ["prompt", "image", "teacher_prompt", "board", "theme", "reply"]
@@ -485,7 +523,7 @@ def make_opcd_trainer(
     settings = get_preset(preset) if isinstance(preset, str) else preset
     if settings.frozen_vision:
         freeze_vision(student)
-    values = {"report_to": ["tensorboard"], **settings.arguments, **arguments}
+    values = {**LOGGING, **settings.arguments, **arguments}
     values["teacher_from_base"] = teacher is None
     config = OpcdConfig(output_dir=str(out), **values)
     rank = settings.lora_rank or (8 if teacher is None else None)

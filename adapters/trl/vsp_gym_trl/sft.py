@@ -18,6 +18,7 @@ from vsp_gym_trl.data import CELL, SftCollator, SftRow
 from vsp_gym_trl.processing import ImageProcessor
 from vsp_gym_trl.training import (
     LANGUAGE_LAYERS,
+    LOGGING,
     BoardEvaluation,
     BoardTrainer,
     check_resume,
@@ -138,7 +139,7 @@ def make_sft_trainer(
             "max_length": None,
             "remove_unused_columns": False,
             "dataset_kwargs": {"skip_prepare_dataset": True},
-            "report_to": ["tensorboard"],
+            **LOGGING,
             **settings.arguments,
             **arguments,
         },

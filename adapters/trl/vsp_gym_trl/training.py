@@ -14,6 +14,7 @@ import torch
 from accelerate.utils import gather_object
 from datasets import Dataset
 from peft import PeftModel
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForImageTextToText, PreTrainedModel, Trainer
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
@@ -26,6 +27,9 @@ from vsp_gym_trl.processing import ImageProcessor
 from vsp_gym_trl.report import write_curves
 
 TrainerT = TypeVar("TrainerT", bound=Trainer)
+
+LOGGING = {"report_to": ["tensorboard"], "logging_steps": 0.02}
+"""What every run logs, unless told otherwise: fifty points, or one for each step of a shorter run."""
 
 LANGUAGE_LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 """The layers that adapters are put on: all linear layers of the language model, none of the vision tower."""
@@ -49,7 +53,7 @@ def load_model(folder: str | Path, *, dtype: torch.dtype = torch.float32) -> Pre
                 f"{folder} is a {config.model_type} without vision; a student must see pictures"
             )
         return AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, local_files_only=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         if isinstance(error, VSPGymError):
             raise
         reason = " ".join(str(error).split())
@@ -258,6 +262,19 @@ def _checkpoints(folder: Path) -> Iterator[tuple[int, Path]]:
         number = state.parent.name.rpartition("-")[2]
         if number.isdigit():
             yield int(number), state.parent
+
+
+def check_out(folder: str | Path, resume: bool) -> None:
+    """Check a folder before anything is written to it, or any model is loaded.
+
+    Raises:
+        VSPGymError: as `check_resume`; and if it is no folder, or has anything in it that is not a run.
+    """
+    folder = Path(folder)
+    if folder.exists() and not folder.is_dir():
+        raise VSPGymError(f"{folder} is no folder")
+    if check_resume(folder, resume) is None and folder.exists() and any(folder.iterdir()):
+        raise VSPGymError(f"{folder} is not empty; name a new folder")
 
 
 def check_resume(folder: str | Path, resume: bool) -> str | None:

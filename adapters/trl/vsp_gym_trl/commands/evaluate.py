@@ -17,7 +17,8 @@ from vsp_gym_trl.training import BoardEvaluation, load_model, read_boards
 
 
 @click.command(
-    epilog="\b\nExample:\n  vsp-gym-trl evaluate --model tiny --model opcd --data data --boards 200"
+    epilog="\b\nExample:\n  vsp-gym-trl evaluate --model tiny --model opcd --data data --boards 200 \\\n"
+    "    --cell-pixels 32"
 )
 @click.option(
     "--model",
@@ -34,7 +35,11 @@ from vsp_gym_trl.training import BoardEvaluation, load_model, read_boards
     "--view", "views", multiple=True, type=click.Choice(VIEWS), help="What is asked.  [default: all]"
 )
 @click.option("--reply", type=click.Choice(["full", "direct"]), default="full", show_default=True)
-@click.option("--cell-pixels", type=click.IntRange(min=4), help="Draw pictures, with so many pixels a cell.")
+@click.option(
+    "--cell-pixels",
+    type=click.IntRange(min=4),
+    help="Draw pictures, with so many pixels a cell: 32 for tiny models.  [default: those of the data]",
+)
 @click.option("--theme", help="Draw pictures in this look.")
 @click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
 @click.option("--max-new-tokens", type=click.IntRange(min=1), default=512, show_default=True)
@@ -58,6 +63,8 @@ def command(
     """
     import torch
 
+    if json_path and not Path(json_path).parent.is_dir():
+        raise click.BadParameter(f"{Path(json_path).parent} is no folder", param_hint="--json")
     chosen = read_boards(data, split, limit=boards, cell_pixels=cell_pixels, theme=theme)
     evaluation = BoardEvaluation(
         chosen, tuple(views) or VIEWS, reply, batch_size=batch_size, max_new_tokens=max_new_tokens
@@ -65,6 +72,14 @@ def command(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     scores = {model: evaluation.run(load_model(model).to(device), load_processor(model)) for model in models}
     Console().print(score_table(scores))
+    for model, found in scores.items():
+        for view, score in found.items():
+            if score.cut:
+                click.echo(
+                    f"{model}, {view}: --max-new-tokens {max_new_tokens} cut {score.cut} of {score.boards} "
+                    "replies",
+                    err=True,
+                )
     if json_path:
         written = {
             model: {view: score.to_dict() for view, score in found.items()} for model, found in scores.items()

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from vsp_gym_trl.commands.options import trainer_arguments, training_options, unknown_settings, weights_dtype
+from vsp_gym_trl.commands.options import checked_settings, trainer_arguments, training_options, weights_dtype
 from vsp_gym_trl.data import opcd_rows, sft_rows
 from vsp_gym_trl.losses import OBJECTIVES
 from vsp_gym_trl.opcd import PRESETS, check_teacher, get_preset, make_opcd_trainer, run_opcd
 from vsp_gym_trl.processing import load_processor
-from vsp_gym_trl.training import BoardEvaluation, check_pixels, load_model, read_boards, to_dataset
+from vsp_gym_trl.training import BoardEvaluation, check_out, check_pixels, load_model, read_boards, to_dataset
 
 _SHARE = "Replayed rows for each board."
 
@@ -60,6 +60,7 @@ def command(
     """Close the gap: a student that sees pictures learns from a teacher that reads the boards in words."""
     if teacher_from_base == (teacher is not None):
         raise click.UsageError("give --teacher FOLDER, or --teacher-from-base")
+    check_out(out, resume)
     arguments, settings = trainer_arguments(**options), get_preset(preset)
     processor = load_processor(student)
     if teacher is not None:
@@ -73,7 +74,7 @@ def command(
         evaluation = BoardEvaluation(held_out, reply=reply)
     rows = to_dataset(opcd_rows(train, reply=reply, reference=reference))
     dtype = weights_dtype(8 if teacher is None else settings.lora_rank)
-    try:
+    with checked_settings():
         trainer = make_opcd_trainer(
             load_model(student, dtype=dtype),
             None if teacher is None else load_model(teacher, dtype=dtype),
@@ -90,8 +91,6 @@ def command(
             objective=objective,
             **arguments,
         )
-    except TypeError as error:
-        raise unknown_settings(error) from None
     found = run_opcd(trainer, resume=resume)
     if trainer.is_world_process_zero():
         steps, loss = trainer.state.global_step, found["train_loss"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -105,7 +106,7 @@ def trainer_arguments(
         "save_steps": save_every,
         "seed": seed,
     }
-    arguments = {name: value for name, value in given.items() if value is not None}
+    arguments: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if not torch.cuda.is_available():
         arguments |= {"use_cpu": True, "bf16": False}
     for setting in settings:
@@ -115,7 +116,7 @@ def trainer_arguments(
         try:
             arguments[name] = json.loads(value)
         except ValueError:
-            arguments[name] = value
+            arguments[name] = _PYTHON.get(value, value)
     return arguments
 
 
@@ -126,6 +127,21 @@ def weights_dtype(lora_rank: int | None) -> Any:
     return torch.bfloat16 if lora_rank is not None and torch.cuda.is_available() else torch.float32
 
 
-def unknown_settings(error: TypeError) -> VSPGymError:
-    """What to say when the trainer's configuration does not take a setting."""
-    return VSPGymError(f"the trainer refuses its settings: {str(error).replace('__init__() ', '')}")
+_PYTHON = {"True": True, "False": False, "None": None}
+"""Values as Python writes them, which are no JSON."""
+
+
+@contextmanager
+def checked_settings() -> Iterator[None]:
+    """Turns what transformers and TRL say of settings that they do not take into one line.
+
+    Raises:
+        VSPGymError: for an unknown setting, a value out of range, or one that needs what is not installed.
+    """
+    try:
+        yield
+    except VSPGymError:
+        raise
+    except (TypeError, ValueError, ImportError) as error:
+        said = " ".join(str(error).replace("__init__() ", "").split())
+        raise VSPGymError(f"the trainer refuses its settings: {said:.400}") from None

@@ -6,11 +6,11 @@ from typing import Any, get_args
 
 import click
 
-from vsp_gym_trl.commands.options import trainer_arguments, training_options, unknown_settings, weights_dtype
+from vsp_gym_trl.commands.options import checked_settings, trainer_arguments, training_options, weights_dtype
 from vsp_gym_trl.data import SftKind, sft_rows
 from vsp_gym_trl.processing import load_processor
 from vsp_gym_trl.sft import PRESETS, get_preset, make_sft_trainer, run_sft
-from vsp_gym_trl.training import BoardEvaluation, check_pixels, load_model, read_boards, to_dataset
+from vsp_gym_trl.training import BoardEvaluation, check_out, check_pixels, load_model, read_boards, to_dataset
 
 
 @click.command(
@@ -39,6 +39,7 @@ def command(
     **options: Any,
 ) -> None:
     """Teach a model to read pictures of boards, to plan from words, or to plan from pictures."""
+    check_out(out, resume)
     arguments, settings = trainer_arguments(**options), get_preset(preset)
     processor = load_processor(model)
     drawn: dict[str, Any] = {"cell_pixels": cell_pixels or settings.cell_pixels, "theme": theme}
@@ -50,7 +51,7 @@ def command(
         evaluation = BoardEvaluation(held_out, reply=reply)
     rows = to_dataset(sft_rows(train, kind, reply=reply))
     network = load_model(model, dtype=weights_dtype(settings.lora_rank))
-    try:
+    with checked_settings():
         trainer = make_sft_trainer(
             network,
             processor,
@@ -60,8 +61,6 @@ def command(
             evaluation=evaluation,
             **arguments,
         )
-    except TypeError as error:
-        raise unknown_settings(error) from None
     found = run_sft(trainer, resume=resume)
     if trainer.is_world_process_zero():
         steps, loss = trainer.state.global_step, found["train_loss"]

@@ -384,6 +384,12 @@ def test_fewer_boards_than_a_step_takes_are_refused(micro: Path, make_boards: Bo
         opcd(micro, make_boards(3), tmp_path, per_device_train_batch_size=2, gradient_accumulation_steps=2)
 
 
+def test_replays_have_shares(micro: Path, make_boards: Boards, tmp_path: Path) -> None:
+    rows = to_dataset(sft_rows(make_boards(4), "perception"))
+    with pytest.raises(VSPGymError, match="share of the replay seeing must not be negative, not nan"):
+        opcd(micro, make_boards(4), tmp_path, replays={"seeing": (rows, float("nan"))})
+
+
 def test_a_folder_with_anything_else_in_it_is_refused(tmp_path: Path) -> None:
     check_out(tmp_path / "new", resume=False)
     check_out(tmp_path, resume=False)

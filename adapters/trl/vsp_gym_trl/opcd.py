@@ -248,6 +248,9 @@ class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
                 check_layers(self.accelerator.unwrap_model(self.model), self.teacher_model)
         self.objective = args.to_objective()
         self.reward, self.reward_weight = reward, reward_weight
+        for name, (_, share) in (replays or {}).items():
+            if not 0 <= share < float("inf"):
+                raise VSPGymError(f"the share of the replay {name} must not be negative, not {share}")
         self._replays = {name: given for name, given in (replays or {}).items() if given[1] > 0}
         self._collate_replay = RowCollator(self.processing_class)
         self._warned = False

@@ -26,7 +26,8 @@ def test_the_demo_leaves_a_model_its_numbers_and_the_story(tmp_path: Path) -> No
     page = (out / "report.html").read_text()
     assert page.count("<article>") == 6
     assert "modality gap" in page
-    assert "OPCD: divergence" in page
+    assert "OPCD: losses" in page
+    assert ">divergence<" in page
     processor = load_processor(out / "model")
     generate = Generator(load_model(out / "model"), processor, batch_size=100, max_new_tokens=40)
     again = evaluate(generate, demo.boards, VIEWS)

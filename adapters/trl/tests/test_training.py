@@ -386,7 +386,7 @@ def test_fewer_boards_than_a_step_takes_are_refused(micro: Path, make_boards: Bo
 
 def test_replays_have_shares(micro: Path, make_boards: Boards, tmp_path: Path) -> None:
     rows = to_dataset(sft_rows(make_boards(4), "perception"))
-    with pytest.raises(VSPGymError, match="share of the replay seeing must not be negative, not nan"):
+    with pytest.raises(VSPGymError, match="share of the replay seeing must be 0 or more, not nan"):
         opcd(micro, make_boards(4), tmp_path, replays={"seeing": (rows, float("nan"))})
 
 

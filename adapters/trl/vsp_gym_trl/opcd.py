@@ -250,7 +250,7 @@ class OpcdTrainer(BoardTrainer, DistillationTrainer):  # type: ignore[misc]
         self.reward, self.reward_weight = reward, reward_weight
         for name, (_, share) in (replays or {}).items():
             if not 0 <= share < float("inf"):
-                raise VSPGymError(f"the share of the replay {name} must not be negative, not {share}")
+                raise VSPGymError(f"the share of the replay {name} must be 0 or more, not {share}")
         self._replays = {name: given for name, given in (replays or {}).items() if given[1] > 0}
         self._collate_replay = RowCollator(self.processing_class)
         self._warned = False
